@@ -1,0 +1,19 @@
+//! Tenantry turns a Git repository of YAML into running tenants, and keeps them so.
+//!
+//! ```text
+//!    Git commit                                                            the world
+//!        │                                                                     ▲
+//!     source ──► model ──► validate ──► render ──► plan ──► apply (cluster, database)
+//!                read YAML   findings    resources   actions   │
+//!                                                              ▼
+//!                                                      history, metrics
+//! ```
+//!
+//! Decisions stand in the middle and are pure: `model`, `validate`, `render` and `plan` see no
+//! client, no socket, no clock and no environment. Effects stand at the edges, and the edges do
+//! not know each other: only `reconcile` joins them. `tests/architecture.rs` keeps it so.
+//!
+//! Start reading at `reconcile`.
+
+/// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
+pub mod sandbox;

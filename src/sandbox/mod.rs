@@ -1,0 +1,1 @@
+//! A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
