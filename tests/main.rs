@@ -1,0 +1,10 @@
+//! The integration tests: one binary, a module per chapter.
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what tests share is not itself in a test function"
+)]
+
+mod support;
