@@ -8,6 +8,8 @@ use tenantry::sandbox::postgres::PostgresOptions;
 use tenantry::sandbox::postgres::PrivatePostgres;
 use tokio::sync::OnceCell;
 
+use crate::support::skipped;
+
 /// The server of this test binary, started by the first who asks. `None` after saying that (and
 /// why) the test is skipped. A static is never dropped: the server ends because its watchdog sees
 /// the test binary end.
@@ -16,7 +18,7 @@ pub(crate) async fn shared() -> Option<&'static PrivatePostgres> {
     let start = async || match PrivatePostgres::start(&PostgresOptions::default()).await {
         Ok(server) => Some(server),
         Err(error @ PostgresError::NotInstalled) => {
-            eprintln!("SKIPPED: tests that need PostgreSQL: {error}");
+            skipped("tests that need PostgreSQL", error);
             None
         }
         Err(error) => panic!("the private PostgreSQL does not start: {error}: {error:?}"),
