@@ -15,5 +15,9 @@
 //!
 //! Start reading at `reconcile`.
 
+/// The words: plain data, and the reader that makes it of YAML.
+pub mod model;
+/// Desired against observed: what has to be done.
+pub mod plan;
 /// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
 pub mod sandbox;

@@ -56,11 +56,7 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self {
-            durable: false,
-            max_connections: 200,
-            start_within: Duration::from_mins(1),
-        }
+        Self { durable: false, max_connections: 200, start_within: Duration::from_mins(1) }
     }
 }
 
@@ -78,19 +74,13 @@ pub enum PostgresError {
     )]
     NoUnprivilegedUser,
     #[error("could not prepare a directory for PostgreSQL in {}: make it writable or set TMPDIR", .directory.display())]
-    Directory {
-        directory: PathBuf,
-        source: io::Error,
-    },
+    Directory { directory: PathBuf, source: io::Error },
     #[error("could not run PostgreSQL with `sh`: check that /bin/sh is there")]
     Spawn(#[source] io::Error),
     #[error("PostgreSQL ended while starting, its log ends with:\n{log}")]
     Ended { log: String },
     #[error("PostgreSQL did not answer within {limit:?}: is the machine overloaded?")]
-    Silent {
-        limit: Duration,
-        source: Option<sqlx::Error>,
-    },
+    Silent { limit: Duration, source: Option<sqlx::Error> },
     #[error("could not create the database `{name}`")]
     CreateDatabase { name: String, source: sqlx::Error },
     #[error("PostgreSQL did not end within {limit:?}: look for it with `pgrep -f {directory}`")]
@@ -148,12 +138,7 @@ impl PrivatePostgres {
         }
         let watchdog = command.spawn().map_err(PostgresError::Spawn)?;
         // From here on the watchdog removes the directory.
-        let mut server = Self {
-            watchdog,
-            directory: directory.keep(),
-            port,
-            password,
-        };
+        let mut server = Self { watchdog, directory: directory.keep(), port, password };
         server.wait_until_it_answers(options.start_within).await?;
         Ok(server)
     }
@@ -162,18 +147,10 @@ impl PrivatePostgres {
         let deadline = Instant::now() + limit;
         let mut last = None;
         while Instant::now() < deadline {
-            if self
-                .watchdog
-                .try_wait()
-                .map_err(PostgresError::Spawn)?
-                .is_some()
-            {
+            if self.watchdog.try_wait().map_err(PostgresError::Spawn)?.is_some() {
                 let mut log = String::new();
                 if let Some(mut stderr) = self.watchdog.stderr.take() {
-                    stderr
-                        .read_to_string(&mut log)
-                        .await
-                        .map_err(PostgresError::Spawn)?;
+                    stderr.read_to_string(&mut log).await.map_err(PostgresError::Spawn)?;
                 }
                 return Err(PostgresError::Ended { log });
             }
@@ -183,10 +160,7 @@ impl PrivatePostgres {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Err(PostgresError::Silent {
-            limit,
-            source: last,
-        })
+        Err(PostgresError::Silent { limit, source: last })
     }
 
     /// Where to reach `database`, with the superuser's name and password.
@@ -207,13 +181,8 @@ impl PrivatePostgres {
 
     /// Creates an empty database and returns its URL.
     pub async fn create_database(&self, name: &str) -> Result<String, PostgresError> {
-        let refused = |source| PostgresError::CreateDatabase {
-            name: name.to_owned(),
-            source,
-        };
-        let mut connection = PgConnection::connect(&self.url("postgres"))
-            .await
-            .map_err(refused)?;
+        let refused = |source| PostgresError::CreateDatabase { name: name.to_owned(), source };
+        let mut connection = PgConnection::connect(&self.url("postgres")).await.map_err(refused)?;
         let statement = format!(r#"create database "{}""#, name.replace('"', "\"\""));
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
             .execute(&mut connection)
@@ -250,9 +219,7 @@ fn unprivileged_user() -> Result<Option<User>, PostgresError> {
         return Ok(None);
     }
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let user = ["postgres", "nobody"]
-        .iter()
-        .find_map(|name| user_in(&passwd, name));
+    let user = ["postgres", "nobody"].iter().find_map(|name| user_in(&passwd, name));
     user.map(Some).ok_or(PostgresError::NoUnprivilegedUser)
 }
 
@@ -279,16 +246,10 @@ fn find_binaries() -> Result<PathBuf, PostgresError> {
 }
 
 fn debian_folders() -> Vec<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = versions
         .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
+            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin")))
         })
         .collect();
     versions.sort_by(|left, right| right.cmp(left));
@@ -306,9 +267,8 @@ fn prepared_directory(
 ) -> Result<tempfile::TempDir, PostgresError> {
     let parent = std::env::temp_dir();
     let prepare = || {
-        let directory = tempfile::Builder::new()
-            .prefix("tenantry-postgres-")
-            .tempdir_in(&parent)?;
+        let directory =
+            tempfile::Builder::new().prefix("tenantry-postgres-").tempdir_in(&parent)?;
         let password_file = directory.path().join("password");
         std::fs::write(&password_file, password)?;
         if let Some(user) = user {
@@ -321,10 +281,7 @@ fn prepared_directory(
 }
 
 fn directory_error(directory: &Path, source: io::Error) -> PostgresError {
-    PostgresError::Directory {
-        directory: directory.to_owned(),
-        source,
-    }
+    PostgresError::Directory { directory: directory.to_owned(), source }
 }
 
 fn server_arguments(directory: &Path, port: u16, options: &PostgresOptions) -> Vec<String> {
@@ -341,24 +298,15 @@ fn server_arguments(directory: &Path, port: u16, options: &PostgresOptions) -> V
         "unix_socket_directories=".to_owned()
     });
     if !options.durable {
-        let hasty = [
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "autovacuum=off",
-        ];
+        let hasty =
+            ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off"];
         settings.extend(hasty.map(str::to_owned));
     }
-    settings
-        .into_iter()
-        .flat_map(|setting| ["-c".to_owned(), setting])
-        .collect()
+    settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]).collect()
 }
 
 fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn port_was_taken(log: &str) -> bool {
@@ -370,9 +318,7 @@ fn generated_password() -> String {
     ring::rand::SystemRandom::new()
         .fill(&mut bytes)
         .expect("because the operating system always has randomness to give");
-    bytes.iter().fold(String::new(), |password, byte| {
-        format!("{password}{byte:02x}")
-    })
+    bytes.iter().fold(String::new(), |password, byte| format!("{password}{byte:02x}"))
 }
 
 #[cfg(test)]
@@ -418,13 +364,9 @@ mod tests {
         let url = server.create_database("acme \"1\"").await.unwrap();
         assert!(url.starts_with("postgres://postgres:"));
 
-        let mut connection = PgConnection::connect(&server.url("acme%20%221%22"))
-            .await
-            .unwrap();
-        let (answer,): (i32,) = sqlx::query_as("select 40 + 2")
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
+        let mut connection = PgConnection::connect(&server.url("acme%20%221%22")).await.unwrap();
+        let (answer,): (i32,) =
+            sqlx::query_as("select 40 + 2").fetch_one(&mut connection).await.unwrap();
         assert_eq!(answer, 42);
 
         let (directory, port) = (server.directory().to_owned(), server.port());
@@ -444,10 +386,7 @@ mod tests {
             server.port()
         );
         let error = PgConnection::connect(&url).await.unwrap_err();
-        assert!(
-            error.to_string().contains("password authentication failed"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("password authentication failed"), "{error}");
     }
 
     #[tokio::test]
@@ -468,11 +407,7 @@ mod tests {
         let Some(server) = started().await else {
             return;
         };
-        println!(
-            "\nstarted {} {}",
-            server.port(),
-            server.directory().display()
-        );
+        println!("\nstarted {} {}", server.port(), server.directory().display());
         std::future::pending::<()>().await;
     }
 
@@ -489,9 +424,7 @@ mod tests {
             .spawn()
             .unwrap();
         let lines = io::BufReader::new(owner.stdout.take().unwrap()).lines();
-        let started = lines
-            .map_while(Result::ok)
-            .find(|line| line.starts_with("started "));
+        let started = lines.map_while(Result::ok).find(|line| line.starts_with("started "));
         let started = started.expect("the owner says where its server is");
         let mut words = started.split(' ').skip(1);
         let port = words.next().unwrap().parse().unwrap();

@@ -31,12 +31,7 @@ pub(crate) async fn database() -> Option<String> {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let server = shared().await?;
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    Some(
-        server
-            .create_database(&name)
-            .await
-            .expect("the shared server creates databases"),
-    )
+    Some(server.create_database(&name).await.expect("the shared server creates databases"))
 }
 
 #[tokio::test]

@@ -79,14 +79,10 @@ fn assets() -> Result<PathBuf, String> {
     let folder = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from).ok_or(
         "KUBEBUILDER_ASSETS is not set; let it name a folder with etcd, kube-apiserver and kube-controller-manager",
     )?;
-    match PROGRAMS
-        .iter()
-        .find(|program| !folder.join(program).is_file())
-    {
-        Some(missing) => Err(format!(
-            "KUBEBUILDER_ASSETS={} holds no `{missing}`",
-            folder.display()
-        )),
+    match PROGRAMS.iter().find(|program| !folder.join(program).is_file()) {
+        Some(missing) => {
+            Err(format!("KUBEBUILDER_ASSETS={} holds no `{missing}`", folder.display()))
+        }
         None => Ok(folder),
     }
 }
@@ -95,9 +91,8 @@ impl RealApiServer {
     /// A client of its own for each caller: a client's connections belong to one test's runtime.
     pub(crate) async fn client(&self) -> Client {
         let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(self.kubeconfig.clone(), &options)
-            .await
-            .unwrap();
+        let config =
+            Config::from_custom_kubeconfig(self.kubeconfig.clone(), &options).await.unwrap();
         Client::try_from(config).unwrap()
     }
 
@@ -116,11 +111,8 @@ impl RealApiServer {
     }
 
     async fn start(assets: &Path) -> Self {
-        let directory = tempfile::Builder::new()
-            .prefix("tenantry-apiserver-")
-            .tempdir()
-            .unwrap()
-            .keep();
+        let directory =
+            tempfile::Builder::new().prefix("tenantry-apiserver-").tempdir().unwrap().keep();
         write_keys(&directory);
         let [etcd, peers, port] = free_ports();
         let mut watchdog = Watchdog::over(&directory, assets);
@@ -143,9 +135,7 @@ impl RealApiServer {
 
         let client = server.client().await;
         wait_until_ready(&client, &directory, deadline).await;
-        server
-            .watchdog
-            .run("kube-controller-manager", CONTROLLER_MANAGER_ARGUMENTS);
+        server.watchdog.run("kube-controller-manager", CONTROLLER_MANAGER_ARGUMENTS);
         wait_for_service_account(&client, "default").await;
         server
     }
@@ -167,10 +157,7 @@ impl Watchdog {
             .process_group(0)
             .spawn()
             .unwrap();
-        Self {
-            shell,
-            assets: assets.to_owned(),
-        }
+        Self { shell, assets: assets.to_owned() }
     }
 
     fn run(&mut self, program: &str, arguments: &str) {
@@ -229,17 +216,10 @@ fn write_keys(directory: &Path) {
     let pair =
         ring::signature::EcdsaKeyPair::from_pkcs8(algorithm, private.as_ref(), &random).unwrap();
     let public = [&PUBLIC_KEY_PREFIX, pair.public_key().as_ref()].concat();
-    std::fs::write(
-        directory.join("sa.key"),
-        pem("PRIVATE KEY", private.as_ref()),
-    )
-    .unwrap();
+    std::fs::write(directory.join("sa.key"), pem("PRIVATE KEY", private.as_ref())).unwrap();
     std::fs::write(directory.join("sa.pub"), pem("PUBLIC KEY", &public)).unwrap();
-    std::fs::write(
-        directory.join("tokens"),
-        format!("{TOKEN},admin,admin,system:masters\n"),
-    )
-    .unwrap();
+    std::fs::write(directory.join("tokens"), format!("{TOKEN},admin,admin,system:masters\n"))
+        .unwrap();
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -293,10 +273,7 @@ async fn wait_for_service_account(client: &Client, namespace: &str) {
     let accounts = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
     let deadline = Instant::now() + START_WITHIN;
     while accounts.get_opt("default").await.unwrap().is_none() {
-        assert!(
-            Instant::now() < deadline,
-            "no service account `default` in `{namespace}`"
-        );
+        assert!(Instant::now() < deadline, "no service account `default` in `{namespace}`");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

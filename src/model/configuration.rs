@@ -1,0 +1,73 @@
+//! A configuration: the documents of a snapshot, each under its name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Channel;
+use super::Cluster;
+use super::Component;
+use super::Host;
+use super::Package;
+use super::Platform;
+use super::Subscription;
+use super::Task;
+use super::Tenant;
+use super::names::Name;
+use super::read::AnyDocument;
+use super::read::Document;
+use super::read::FileDocuments;
+
+/// The documents of a snapshot, each under its name.
+///
+/// Where a name is taken twice, the first in the order of files and lines stands here;
+/// the rule `duplicate-name` reports the others.
+#[derive(Clone, Debug, Default)]
+pub struct Configuration {
+    /// Every file that was read, in order, with all its documents.
+    pub files: Vec<Arc<FileDocuments>>,
+    pub platform: Option<Arc<Document<Platform>>>,
+    pub clusters: BTreeMap<Name, Arc<Document<Cluster>>>,
+    pub components: BTreeMap<Name, Arc<Document<Component>>>,
+    pub packages: BTreeMap<Name, Arc<Document<Package>>>,
+    pub tenants: BTreeMap<Name, Arc<Document<Tenant>>>,
+    /// By tenant, then by name.
+    pub subscriptions: BTreeMap<Name, BTreeMap<Name, Arc<Document<Subscription>>>>,
+    pub hosts: BTreeMap<Name, Arc<Document<Host>>>,
+    pub channels: BTreeMap<Name, Arc<Document<Channel>>>,
+    pub tasks: BTreeMap<Name, Arc<Document<Task>>>,
+}
+
+impl Configuration {
+    /// Sorts the documents of files under their names.
+    pub fn of(files: Vec<Arc<FileDocuments>>) -> Self {
+        let mut sorted = Self::default();
+        for document in files.iter().flat_map(|file| &file.documents) {
+            sorted.add(document);
+        }
+        Self { files, ..sorted }
+    }
+
+    fn add(&mut self, document: &AnyDocument) {
+        fn first<T: Clone>(under: &mut BTreeMap<Name, Arc<Document<T>>>, document: &Document<T>) {
+            under.entry(document.name.clone()).or_insert_with(|| Arc::new(document.clone()));
+        }
+        match document {
+            AnyDocument::Platform(document) => {
+                self.platform.get_or_insert_with(|| Arc::new(document.clone()));
+            }
+            AnyDocument::Cluster(document) => first(&mut self.clusters, document),
+            AnyDocument::Component(document) => first(&mut self.components, document),
+            AnyDocument::Package(document) => first(&mut self.packages, document),
+            AnyDocument::Tenant(document) => first(&mut self.tenants, document),
+            AnyDocument::Subscription(document) => {
+                first(
+                    self.subscriptions.entry(document.spec.tenant.clone()).or_default(),
+                    document,
+                );
+            }
+            AnyDocument::Host(document) => first(&mut self.hosts, document),
+            AnyDocument::Channel(document) => first(&mut self.channels, document),
+            AnyDocument::Task(document) => first(&mut self.tasks, document),
+        }
+    }
+}

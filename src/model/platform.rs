@@ -1,0 +1,138 @@
+//! `Platform`: what holds for every tenant. One document per repository.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::digest::Digest;
+use super::money::Currency;
+use super::quantity::Quantity;
+use super::term::Term;
+
+/// What holds for every tenant.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Platform {
+    /// The domain under which customers get their names.
+    pub domain: String,
+    /// The time zone (IANA) in which days begin and end.
+    pub time_zone: String,
+    /// The currency of prices that the operator compares.
+    pub currency: Currency,
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
+    #[serde(default)]
+    pub deletions: Deletions,
+    #[serde(default)]
+    pub alerts: Alerts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mail>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support: Option<Support>,
+    /// Subdomains that no customer may take.
+    #[serde(default)]
+    pub reserved_subdomains: BTreeSet<String>,
+    /// The age public keys that secrets in this repository are encrypted for.
+    #[serde(default)]
+    pub secret_recipients: Vec<String>,
+}
+
+/// How long each phase of a subscription lasts.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Lifecycle {
+    /// How long before the end a subscription counts as expiring.
+    pub expiring: Term,
+    /// How long a suspended subscription keeps everything before it ends.
+    pub grace: Term,
+    /// How long the last backup of an ended subscription is kept.
+    pub retention: Term,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self { expiring: Term::days(7), grace: Term::days(30), retention: Term::days(90) }
+    }
+}
+
+/// How much may be deleted at once, and what was approved beyond it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Deletions {
+    pub limit: DeletionLimit,
+    /// Digests of parked deletions that may go ahead; `tenantry status` prints them.
+    #[schemars(with = "Vec<String>")]
+    pub approved: Vec<Digest>,
+}
+
+/// The most that may be waiting for deletion at once; beyond any of these, all deletions are parked.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct DeletionLimit {
+    /// Tenants that lose everything.
+    pub tenants: usize,
+    /// Namespaces, which is where a subscription's things are.
+    pub namespaces: usize,
+    /// Volume claims and databases: what customers wrote.
+    pub data: usize,
+    /// Objects of any kind.
+    pub objects: usize,
+}
+
+impl Default for DeletionLimit {
+    fn default() -> Self {
+        Self { tenants: 2, namespaces: 3, data: 12, objects: 200 }
+    }
+}
+
+/// When somebody should be told.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Alerts {
+    /// Percent of a quota or limit.
+    pub usage: u8,
+    /// Percent of a disk.
+    pub disk: u8,
+    /// Restarts of one container within an hour.
+    pub restarts: u16,
+    /// How long a service may be away.
+    pub downtime: Term,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self { usage: 90, disk: 80, restarts: 5, downtime: Term::minutes(5) }
+    }
+}
+
+/// Who our mail comes from.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Mail {
+    pub from: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+}
+
+/// Where customers find help.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Support {
+    pub email: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// CPU and memory, as requests, limits and capacities name them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Compute {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Quantity>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Quantity>,
+}
