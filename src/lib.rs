@@ -17,6 +17,8 @@
 
 /// The words: plain data, and the reader that makes it of YAML.
 pub mod model;
+/// Is this allowed? What is valid, and the findings.
+pub mod validate;
 /// Desired against observed: what has to be done.
 pub mod plan;
 /// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
