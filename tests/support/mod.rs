@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 pub(crate) mod postgres;
 pub(crate) mod real_api_server;
+pub(crate) mod repository;
 
 /// Says on the terminal itself, past the test runner's capture, that tests did not run and why.
 pub(crate) fn skipped(what: &str, why: impl std::fmt::Display) {
