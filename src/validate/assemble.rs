@@ -1,0 +1,110 @@
+//! From a customer without findings to a tenant that may converge.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::valid::ValidComponent;
+use super::valid::ValidNamespace;
+use super::valid::ValidSubscription;
+use super::valid::ValidTenant;
+use super::view::Customer;
+use super::view::Offer;
+use super::view::Purchase;
+use crate::model::Document;
+use crate::model::Package;
+use crate::model::Platform;
+use crate::model::Subscription;
+use crate::model::UnitName;
+use crate::model::package::Runs;
+use crate::model::quantity::Quantity;
+
+/// Makes the tenant, where everything it refers to is there.
+pub(super) fn tenant(
+    customer: &Customer<'_>,
+    platform: &Arc<Document<Platform>>,
+) -> Option<ValidTenant> {
+    let mut namespaces: BTreeMap<&str, Vec<ValidSubscription>> = BTreeMap::new();
+    for purchase in &customer.subscriptions {
+        let offer = purchase.offer?;
+        if offer.package.spec.runs == Runs::Cluster {
+            let namespace = purchase.namespace.as_deref()?;
+            namespaces.entry(namespace).or_default().push(subscription(purchase, offer));
+        }
+    }
+    Some(ValidTenant {
+        unit: UnitName::Tenant(customer.name.clone()),
+        platform: Arc::clone(platform),
+        tenant: Arc::clone(customer.tenant?),
+        cluster: Arc::clone(customer.cluster?),
+        namespaces: namespaces
+            .into_iter()
+            .map(|(name, subscriptions)| ValidNamespace { name: name.to_owned(), subscriptions })
+            .collect(),
+    })
+}
+
+fn subscription(purchase: &Purchase<'_>, offer: &Offer<'_>) -> ValidSubscription {
+    let package = &offer.package.spec;
+    let bought = &purchase.document.spec;
+    ValidSubscription {
+        document: Arc::clone(purchase.document),
+        package: Arc::clone(offer.package),
+        hosts: purchase.hosts.clone(),
+        components: components(bought, offer),
+        cache: offer.cache.map(Arc::clone),
+        quota: overridden(&package.quota, &bought.overrides.quota),
+        limits: limits(package, bought),
+    }
+}
+
+/// The package's components as this subscription runs them.
+pub(super) fn components(bought: &Subscription, offer: &Offer<'_>) -> Vec<ValidComponent> {
+    offer
+        .parts
+        .iter()
+        .map(|part| {
+            let component = &part.component.spec;
+            let change = bought.overrides.components.get(&part.component.name);
+            ValidComponent {
+                document: Arc::clone(part.component),
+                replicas: change.and_then(|change| change.replicas).unwrap_or(part.replicas),
+                image: change
+                    .and_then(|change| change.image.as_ref())
+                    .unwrap_or(&component.image)
+                    .clone(),
+                resources: change
+                    .and_then(|change| change.resources.as_ref())
+                    .unwrap_or(&component.resources)
+                    .clone(),
+            }
+        })
+        .collect()
+}
+
+/// The package's amounts, with those of the subscription in their place.
+pub(super) fn overridden(
+    package: &BTreeMap<String, Quantity>,
+    subscription: &BTreeMap<String, Quantity>,
+) -> BTreeMap<String, Quantity> {
+    let mut amounts = package.clone();
+    amounts.extend(subscription.iter().map(|(name, amount)| (name.clone(), amount.clone())));
+    amounts
+}
+
+/// The package's limits with overrides, and with what add-ons add to them.
+/// What has no limit needs no addition.
+fn limits(package: &Package, bought: &Subscription) -> BTreeMap<String, Quantity> {
+    let mut limits = overridden(&package.limits, &bought.overrides.limits);
+    for (name, count) in &bought.add_ons {
+        let Some(add_on) = package.add_ons.iter().find(|add_on| add_on.name == *name) else {
+            continue;
+        };
+        for (what, amount) in &add_on.adds {
+            if let Some(limit) = limits.get_mut(what) {
+                let added = amount.milli().saturating_mul(i128::from(*count));
+                *limit = Quantity::from_milli(limit.milli().saturating_add(added));
+            }
+        }
+    }
+    limits
+}

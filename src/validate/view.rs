@@ -1,0 +1,175 @@
+//! What the rules look at: the documents, with their references resolved as far as they go.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::Cluster;
+use crate::model::Component;
+use crate::model::Configuration;
+use crate::model::Document;
+use crate::model::Name;
+use crate::model::Package;
+use crate::model::Platform;
+use crate::model::Subscription;
+use crate::model::Tenant;
+use crate::model::package::NamespacePer;
+use crate::model::package::Placement;
+
+/// A package and the components it names.
+pub(super) struct Offer<'a> {
+    pub(super) package: &'a Arc<Document<Package>>,
+    /// Each after those it needs, otherwise as the package lists them.
+    pub(super) parts: Vec<OfferedPart<'a>>,
+    pub(super) cache: Option<&'a Arc<Document<Component>>>,
+}
+
+/// A component that is there, and how often the package runs it.
+pub(super) struct OfferedPart<'a> {
+    pub(super) component: &'a Arc<Document<Component>>,
+    pub(super) replicas: u16,
+}
+
+/// Every package by its name.
+pub(super) type Offers<'a> = HashMap<&'a Name, Offer<'a>>;
+
+/// A tenant and what is known of it. Any part may be missing: some rule says so.
+pub(super) struct Customer<'a> {
+    pub(super) name: &'a Name,
+    pub(super) tenant: Option<&'a Arc<Document<Tenant>>>,
+    pub(super) cluster: Option<&'a Arc<Document<Cluster>>>,
+    pub(super) subscriptions: Vec<Purchase<'a>>,
+}
+
+/// A subscription, what it buys, and the names that follow from both.
+pub(super) struct Purchase<'a> {
+    pub(super) document: &'a Arc<Document<Subscription>>,
+    pub(super) offer: Option<&'a Offer<'a>>,
+    /// Where its package runs on a cluster.
+    pub(super) namespace: Option<String>,
+    /// The public address, then the customer's own domains.
+    pub(super) hosts: Vec<String>,
+}
+
+/// Everything a rule may look at.
+pub(super) struct World<'a> {
+    pub(super) configuration: &'a Configuration,
+    pub(super) templates: &'a BTreeSet<String>,
+    pub(super) offers: &'a Offers<'a>,
+    /// Whoever has a document, by name.
+    pub(super) customers: Vec<Customer<'a>>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(
+        configuration: &'a Configuration,
+        templates: &'a BTreeSet<String>,
+        offers: &'a Offers<'a>,
+    ) -> Self {
+        let names: BTreeSet<&Name> =
+            configuration.tenants.keys().chain(configuration.subscriptions.keys()).collect();
+        let customers =
+            names.into_iter().map(|name| Customer::new(name, configuration, offers)).collect();
+        Self { configuration, templates, offers, customers }
+    }
+}
+
+impl<'a> Customer<'a> {
+    fn new(name: &'a Name, configuration: &'a Configuration, offers: &'a Offers<'a>) -> Self {
+        let tenant = configuration.tenants.get(name);
+        let cluster = match tenant.and_then(|tenant| tenant.spec.cluster.as_ref()) {
+            Some(chosen) => configuration.clusters.get(chosen),
+            None => only(&configuration.clusters),
+        };
+        let platform = configuration.platform.as_ref().map(|platform| &platform.spec);
+        let subscriptions = configuration
+            .subscriptions
+            .get(name)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .map(|document| Purchase::new(document, platform, offers))
+            .collect();
+        Self { name, tenant, cluster, subscriptions }
+    }
+}
+
+/// The only cluster there is: tenants that name none are on it.
+fn only<'a>(
+    clusters: &'a BTreeMap<Name, Arc<Document<Cluster>>>,
+) -> Option<&'a Arc<Document<Cluster>>> {
+    clusters.values().next().filter(|_| clusters.len() == 1)
+}
+
+impl<'a> Purchase<'a> {
+    fn new(
+        document: &'a Arc<Document<Subscription>>,
+        platform: Option<&Platform>,
+        offers: &'a Offers<'a>,
+    ) -> Self {
+        let subscription = &document.spec;
+        let offer = offers.get(&subscription.package);
+        let placement = offer.and_then(|offer| offer.package.spec.placement.as_ref());
+        let address = placement.and_then(|placement| placement.hostname.as_ref()).map(|pattern| {
+            let domain = platform.map_or("", |platform| &platform.domain);
+            address(pattern, subscription, domain)
+        });
+        Self {
+            document,
+            offer,
+            namespace: placement.map(|placement| namespace(placement, subscription)),
+            hosts: address.into_iter().chain(subscription.domains.iter().cloned()).collect(),
+        }
+    }
+}
+
+fn namespace(placement: &Placement, subscription: &Subscription) -> String {
+    let whose = match placement.namespace_per {
+        NamespacePer::Subdomain => subscription.subdomain(),
+        NamespacePer::Tenant => subscription.tenant.as_str(),
+    };
+    format!("{}{whose}", placement.namespace_prefix)
+}
+
+fn address(pattern: &str, subscription: &Subscription, domain: &str) -> String {
+    pattern
+        .replace("{subdomain}", subscription.subdomain())
+        .replace("{tenant}", subscription.tenant.as_str())
+        .replace("{domain}", domain)
+}
+
+/// Resolves what packages are made of.
+pub(super) fn offers(configuration: &Configuration) -> Offers<'_> {
+    let component = |name: &Name| configuration.components.get(name);
+    configuration
+        .packages
+        .iter()
+        .map(|(name, package)| {
+            let parts = package.spec.components.iter().filter_map(|part| {
+                Some(OfferedPart {
+                    component: component(&part.component)?,
+                    replicas: part.replicas,
+                })
+            });
+            let cache = package.spec.cache.as_ref().and_then(|cache| component(&cache.component));
+            (name, Offer { package, parts: in_order(parts.collect()), cache })
+        })
+        .collect()
+}
+
+/// Puts each part after those it needs. Parts of a cycle come last; a rule reports them.
+fn in_order(mut waiting: Vec<OfferedPart<'_>>) -> Vec<OfferedPart<'_>> {
+    let mut ordered: Vec<OfferedPart<'_>> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let ready = waiting.iter().position(|part| {
+            let still_waiting = |needed: &Name| {
+                waiting.iter().any(|other| {
+                    other.component.name == *needed && other.component.name != part.component.name
+                })
+            };
+            !part.component.spec.needs.iter().any(still_waiting)
+        });
+        ordered.push(waiting.remove(ready.unwrap_or(0)));
+    }
+    ordered
+}
