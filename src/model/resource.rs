@@ -151,6 +151,30 @@ impl Resource {
     }
 }
 
+/// What a plan needs to know of a resource: all but its body, of which there are very many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    pub id: ResourceId,
+    pub subscription: Option<Name>,
+    pub stage: Stage,
+    pub on_delete: OnDelete,
+    pub api_version: Box<str>,
+    pub digest: Digest,
+}
+
+impl Resource {
+    pub fn outline(&self) -> Outline {
+        Outline {
+            id: self.id.clone(),
+            subscription: self.subscription.clone(),
+            stage: self.stage,
+            on_delete: self.on_delete,
+            api_version: self.body["apiVersion"].as_str().unwrap_or_default().into(),
+            digest: self.digest,
+        }
+    }
+}
+
 /// A database on the customers' PostgreSQL server: the body of a resource of kind [`DATABASE`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

@@ -1,15 +1,23 @@
 //! Desired against observed: what has to be done, in which order, and what must wait.
 //!
-//! A plan is a value. It leaves no choice to whoever carries it out.
+//! A plan is a value. It leaves no choice to whoever carries it out: every [`Step`] says what to
+//! do and why, and [`Plan::due`] says which of them may go now. What is asked for comes in as
+//! [`Outline`]s, because the bodies of ten thousand tenants do not stand in memory.
 
 pub mod observed;
 pub mod outcome;
+pub mod progress;
+pub mod inventory;
+pub mod limits;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::Resource;
 use crate::model::ResourceId;
 use crate::model::resource::OnDelete;
+use crate::model::resource::Outline;
+use crate::model::resource::Rendered;
 
 pub use observed::Entry;
 pub use observed::Health;
@@ -19,8 +27,10 @@ pub use observed::Observed;
 pub use outcome::Done;
 pub use outcome::Outcome;
 pub use outcome::Retry;
+pub use progress::Progress;
+pub use progress::StageState;
 
-/// One thing to do.
+/// One thing to do, with everything that is needed to do it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// The thing is not there.
@@ -51,9 +61,275 @@ impl Action {
             Self::Delete { id, .. } | Self::Orphan { id, .. } => id,
         }
     }
+
+    /// The verb in a word, as history and plans print it.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Update { .. } => "update",
+            Self::Delete { .. } => "delete",
+            Self::Orphan { .. } => "orphan",
+        }
+    }
 }
 
-/// What becomes of data that no document asks for.
-pub(crate) fn keeps(entry: &Entry) -> bool {
-    entry.on_delete == OnDelete::Keep
+/// One thing to do, without the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub id: ResourceId,
+    pub change: Change,
+    /// Whether what stands before it is ready, so that it may go now.
+    pub due: bool,
 }
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `desired` is the position of its outline.
+    Create {
+        desired: usize,
+        cause: Cause,
+    },
+    Update {
+        desired: usize,
+        cause: Cause,
+        foreign_labels: Vec<Box<str>>,
+    },
+    Delete {
+        api_version: Box<str>,
+        uid: Box<str>,
+    },
+    Orphan {
+        api_version: Box<str>,
+    },
+}
+
+/// Whether what no document asks for may be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deletions {
+    Allowed,
+    /// They are allowed, and go once every inventory says so.
+    Announced,
+    /// They wait for an approval.
+    Parked,
+}
+
+/// What has to be done for one unit on one cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In order: what is asked for, by stage; then what is not, in reverse.
+    pub steps: Vec<Step>,
+    /// Deletions that wait for an approval.
+    pub parked: Vec<ResourceId>,
+    /// What no document asks for and stays by its policy.
+    pub kept: Vec<ResourceId>,
+    /// What cannot be done yet for another reason than its stage, and why.
+    pub blocked: Vec<(ResourceId, String)>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do and nothing to wait for.
+    pub fn is_settled(&self) -> bool {
+        self.steps.is_empty() && self.blocked.is_empty()
+    }
+
+    /// Whether anything may be done now.
+    pub fn has_due(&self) -> bool {
+        self.steps.iter().any(|step| step.due)
+    }
+
+    /// Joins what may go now with the bodies; `rendered` must be what the outlines were made of.
+    pub fn due(&self, rendered: Rendered) -> Vec<Action> {
+        let resources: Vec<Arc<Resource>> = rendered.resources.into_iter().map(Arc::new).collect();
+        self.steps
+            .iter()
+            .filter(|step| step.due)
+            .filter_map(|step| {
+                Some(match &step.change {
+                    Change::Create { desired, cause } => Action::Create {
+                        resource: Arc::clone(resources.get(*desired)?),
+                        cause: cause.clone(),
+                    },
+                    Change::Update { desired, cause, foreign_labels } => Action::Update {
+                        resource: Arc::clone(resources.get(*desired)?),
+                        cause: cause.clone(),
+                        foreign_labels: foreign_labels.clone(),
+                    },
+                    Change::Delete { api_version, uid } => Action::Delete {
+                        id: step.id.clone(),
+                        api_version: api_version.clone(),
+                        uid: uid.clone(),
+                    },
+                    Change::Orphan { api_version } => {
+                        Action::Orphan { id: step.id.clone(), api_version: api_version.clone() }
+                    }
+                })
+            })
+            .collect()
+    }
+}
+
+/// Compares what is asked for with what is there.
+pub fn plan(desired: &[Outline], observed: &Observed, deletions: &Deletions) -> Plan {
+    let mut plan = Plan::default();
+    let gates = progress::Gates::of(desired, observed);
+    for (position, outline) in desired.iter().enumerate() {
+        wanted(&mut plan, position, outline, observed, &gates);
+    }
+    unwanted(&mut plan, desired, observed, deletions);
+    plan
+}
+
+/// Decides about one thing that is asked for.
+fn wanted(
+    plan: &mut Plan,
+    position: usize,
+    outline: &Outline,
+    observed: &Observed,
+    gates: &progress::Gates,
+) {
+    let entry = observed.inventory.entries.get(&outline.id);
+    let applied = entry.is_some_and(|entry| entry.rendered == Some(outline.digest));
+    let block =
+        |plan: &mut Plan, why: &str| plan.blocked.push((outline.id.clone(), why.to_owned()));
+
+    let Some(live) = observed.live.get(&outline.id) else {
+        if outline.id.is_database()
+            && let Some(why) = &observed.databases_away
+        {
+            if !applied {
+                block(plan, why);
+            }
+            return;
+        }
+        if namespace_is_leaving(&outline.id, observed) {
+            return block(plan, "its namespace is still being deleted");
+        }
+        let cause = if applied { drift("deleted", None) } else { Cause::Asked };
+        let due = applied || gates.open(outline);
+        let change = Change::Create { desired: position, cause };
+        return plan.steps.push(Step { id: outline.id.clone(), change, due });
+    };
+    if live.deleting {
+        return block(plan, "it is being deleted, and made again afterwards");
+    }
+    let cause = if live.rendered != Some(outline.digest) {
+        // Our annotation still says something else than what we once applied: somebody wrote it.
+        if applied {
+            drift("its marks were changed", live.changed_by.clone())
+        } else {
+            Cause::Asked
+        }
+    } else if !live.foreign_labels.is_empty() {
+        drift(&format!("foreign label {}", live.foreign_labels.join(", ")), live.changed_by.clone())
+    } else {
+        match entry.and_then(|entry| entry.owned) {
+            Some(owned) if applied && owned == live.owned => return,
+            Some(_) if applied => drift("edited", live.changed_by.clone()),
+            _ => Cause::Unsure,
+        }
+    };
+    let due = cause != Cause::Asked || gates.open(outline);
+    let change =
+        Change::Update { desired: position, cause, foreign_labels: live.foreign_labels.clone() };
+    plan.steps.push(Step { id: outline.id.clone(), change, due });
+}
+
+fn drift(what: &str, by: Option<Box<str>>) -> Cause {
+    Cause::Drift { what: what.to_owned(), by }
+}
+
+/// Whether a thing's own namespace is on its way out.
+fn namespace_is_leaving(id: &ResourceId, observed: &Observed) -> bool {
+    !id.namespace.is_empty()
+        && observed
+            .live
+            .get(&ResourceId::new("", "Namespace", "", &id.namespace))
+            .is_some_and(|namespace| namespace.deleting)
+}
+
+/// What the inventory lists and no document asks for.
+struct Leaving<'a> {
+    /// Last made first.
+    entries: Vec<(&'a ResourceId, &'a Entry)>,
+    /// Namespaces in which something stays.
+    inhabited: BTreeSet<&'a str>,
+    /// Namespaces that go, and take with them what stands in them.
+    going: BTreeSet<&'a str>,
+}
+
+impl<'a> Leaving<'a> {
+    fn of(desired: &'a [Outline], inventory: &'a Inventory) -> Self {
+        let asked: BTreeSet<&ResourceId> = desired.iter().map(|outline| &outline.id).collect();
+        let mut entries: Vec<(&ResourceId, &Entry)> =
+            inventory.entries.iter().filter(|(id, _)| !asked.contains(id)).collect();
+        entries.sort_by(|one, other| (other.1.stage, other.0).cmp(&(one.1.stage, one.0)));
+        let stays = entries.iter().filter(|(_, entry)| entry.on_delete != OnDelete::Delete);
+        let inhabited: BTreeSet<&str> =
+            asked.into_iter().chain(stays.map(|(id, _)| *id)).map(|id| &*id.namespace).collect();
+        let going = entries
+            .iter()
+            .filter(|(id, entry)| id.is_namespace() && entry.on_delete == OnDelete::Delete)
+            .map(|(id, _)| &*id.name)
+            .filter(|name| !inhabited.contains(name))
+            .collect();
+        Self { entries, inhabited, going }
+    }
+
+    /// A namespace stays as long as anything in it does.
+    fn keeps(&self, id: &ResourceId, entry: &Entry) -> bool {
+        entry.on_delete == OnDelete::Keep
+            || (id.is_namespace() && self.inhabited.contains(&*id.name))
+    }
+
+    /// Whether its namespace takes it along.
+    fn goes_along(&self, id: &ResourceId) -> bool {
+        !id.is_database() && self.going.contains(&*id.namespace)
+    }
+}
+
+/// Tells what would be deleted, had nobody a say in it; with it, whether that was announced.
+pub fn departing(desired: &[Outline], observed: &Observed) -> Vec<(ResourceId, bool)> {
+    let leaving = Leaving::of(desired, &observed.inventory);
+    leaving
+        .entries
+        .iter()
+        .filter(|(id, entry)| entry.on_delete == OnDelete::Delete && !leaving.keeps(id, entry))
+        .filter(|(id, _)| observed.live.contains_key(*id))
+        .map(|(id, entry)| ((*id).clone(), entry.leaving))
+        .collect()
+}
+
+/// Decides about what the inventory lists and no document asks for.
+fn unwanted(plan: &mut Plan, desired: &[Outline], observed: &Observed, deletions: &Deletions) {
+    let leaving = Leaving::of(desired, &observed.inventory);
+    for &(id, entry) in &leaving.entries {
+        let Some(live) = observed.live.get(id) else {
+            if id.is_database()
+                && let Some(why) = &observed.databases_away
+            {
+                plan.blocked.push((id.clone(), why.clone()));
+            }
+            continue;
+        };
+        let api_version = entry.api_version.clone();
+        let due = *deletions == Deletions::Allowed;
+        if live.deleting {
+            plan.blocked.push((id.clone(), "it is being deleted".into()));
+        } else if leaving.keeps(id, entry) {
+            plan.kept.push(id.clone());
+        } else if entry.on_delete == OnDelete::Orphan {
+            let change = Change::Orphan { api_version };
+            plan.steps.push(Step { id: id.clone(), change, due: true });
+        } else if *deletions == Deletions::Parked && limits::counts(id) {
+            plan.parked.push(id.clone());
+        } else if !leaving.goes_along(id) {
+            let due = due || !limits::counts(id);
+            let change = Change::Delete { api_version, uid: live.uid.clone() };
+            plan.steps.push(Step { id: id.clone(), change, due });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

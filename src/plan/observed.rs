@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::model::Digest;
 use crate::model::Name;
-use crate::model::Resource;
 use crate::model::ResourceId;
 use crate::model::resource::OnDelete;
+use crate::model::resource::Outline;
 use crate::model::resource::Stage;
 
 /// What a unit owns on its cluster and database server, and what was last seen of it.
@@ -19,6 +19,8 @@ pub struct Observed {
     pub inventory: Inventory,
     /// Everything that carries our label for this unit.
     pub live: BTreeMap<ResourceId, Live>,
+    /// Why databases could not be looked at; then their absence from `live` means nothing.
+    pub databases_away: Option<String>,
 }
 
 /// The list of what a unit owns. It lives in the cluster, and is written before what it lists.
@@ -47,19 +49,22 @@ pub struct Entry {
     /// [`Live::owned`] as it was just after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owned: Option<Digest>,
+    /// Its deletion was allowed. Written before anything goes, so that a run cut short goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
 }
 
 impl Entry {
     /// What is remembered of a resource before it is applied.
-    pub fn announced(resource: &Resource) -> Self {
-        let api_version = resource.body["apiVersion"].as_str().unwrap_or_default().into();
+    pub fn announced(outline: &Outline) -> Self {
         Self {
-            api_version,
-            subscription: resource.subscription.clone(),
-            stage: resource.stage,
-            on_delete: resource.on_delete,
+            api_version: outline.api_version.clone(),
+            subscription: outline.subscription.clone(),
+            stage: outline.stage,
+            on_delete: outline.on_delete,
             rendered: None,
             owned: None,
+            leaving: false,
         }
     }
 }

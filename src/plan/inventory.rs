@@ -1,0 +1,73 @@
+//! What the inventory must say before a run, and what it may say after it.
+//!
+//! Before the first write it lists everything that is about to be ours, so that a crash leaves no
+//! orphan. Afterwards it lists what is asked for and whatever could not be removed.
+
+use crate::model::resource::Outline;
+
+use super::observed::Entry;
+use super::observed::Inventory;
+use super::observed::Live;
+use super::observed::Observed;
+use super::outcome::Done;
+use super::outcome::Outcome;
+
+/// The inventory that must stand before anything is applied, where it is not there already.
+pub fn before(desired: &[Outline], inventory: &Inventory) -> Option<Inventory> {
+    let news: Vec<&Outline> =
+        desired.iter().filter(|outline| !inventory.entries.contains_key(&outline.id)).collect();
+    if news.is_empty() {
+        return None;
+    }
+    let mut announced = inventory.clone();
+    for outline in news {
+        announced.entries.insert(outline.id.clone(), Entry::announced(outline));
+    }
+    Some(announced)
+}
+
+/// The inventory that must stand before anything is deleted, where it is not there already.
+pub fn announcing(desired: &[Outline], observed: &Observed) -> Option<Inventory> {
+    let mut announced = observed.inventory.clone();
+    let mut news = false;
+    for (id, was_announced) in super::departing(desired, observed) {
+        if !was_announced && let Some(entry) = announced.entries.get_mut(&id) {
+            entry.leaving = true;
+            news = true;
+        }
+    }
+    news.then_some(announced)
+}
+
+/// Notes what became of actions.
+pub fn note(inventory: &mut Inventory, desired: &[Outline], done: &[Done]) {
+    for done in done {
+        match &done.outcome {
+            Outcome::Created | Outcome::Changed | Outcome::Unchanged => {
+                let Some(outline) = desired.iter().find(|outline| outline.id == done.id) else {
+                    continue;
+                };
+                let owned = done.live.as_ref().map(|live: &Live| live.owned);
+                let applied =
+                    Entry { rendered: Some(outline.digest), owned, ..Entry::announced(outline) };
+                inventory.entries.insert(done.id.clone(), applied);
+            }
+            Outcome::Orphaned => {
+                inventory.entries.remove(&done.id);
+            }
+            // What was deleted is listed until it is seen to be gone.
+            Outcome::Deleted | Outcome::Failed { .. } => {}
+        }
+    }
+}
+
+/// The inventory as it should stand when nothing is left to do: what is asked for, and what is still there.
+pub fn after(desired: &[Outline], observed: &Observed) -> Inventory {
+    let mut settled = observed.inventory.clone();
+    settled.entries.retain(|id, _| {
+        let asked = desired.iter().any(|outline| outline.id == *id);
+        let unseen = id.is_database() && observed.databases_away.is_some();
+        asked || unseen || observed.live.contains_key(id)
+    });
+    settled
+}
