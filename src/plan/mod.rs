@@ -4,6 +4,8 @@
 //! do and why, and [`Plan::due`] says which of them may go now. What is asked for comes in as
 //! [`Outline`]s, because the bodies of ten thousand tenants do not stand in memory.
 
+pub mod diff;
+pub mod masking;
 pub mod observed;
 pub mod outcome;
 pub mod progress;
