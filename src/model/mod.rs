@@ -28,6 +28,7 @@ pub mod typed;
 pub mod read;
 pub mod configuration;
 pub mod resource;
+pub mod marks;
 
 pub use channel::Channel;
 pub use cluster::Cluster;

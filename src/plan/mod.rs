@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod progress;
 pub mod inventory;
 pub mod limits;
+pub mod fight;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::model::resource::OnDelete;
 use crate::model::resource::Outline;
 use crate::model::resource::Rendered;
 
+pub use fight::FightDetector;
 pub use observed::Entry;
 pub use observed::Health;
 pub use observed::Inventory;

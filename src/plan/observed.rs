@@ -28,6 +28,8 @@ pub struct Observed {
 pub struct Inventory {
     /// The identity that the cluster gave the parent object; none before it is first written.
     pub uid: Option<Box<str>>,
+    /// The version it was read at: a write on top of a newer one is refused.
+    pub version: Option<Box<str>>,
     pub entries: BTreeMap<ResourceId, Entry>,
 }
 
