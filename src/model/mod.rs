@@ -9,6 +9,7 @@
 
 pub mod names;
 pub mod digest;
+pub mod secret;
 pub mod money;
 pub mod term;
 pub mod quantity;
@@ -48,6 +49,7 @@ pub use read::AnyDocument;
 pub use read::Document;
 pub use resource::Resource;
 pub use resource::ResourceId;
+pub use secret::Secret;
 pub use snapshot::Snapshot;
 pub use subscription::Phase;
 pub use subscription::Subscription;

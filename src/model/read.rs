@@ -124,6 +124,15 @@ pub struct FileDocuments {
 
 /// Reads the documents of a file. It never fails as a whole: what is broken is a finding.
 pub fn read_file(file: &File) -> FileDocuments {
+    if let Some(unread) = &file.unread {
+        let finding = Finding::error("unread-file", Place::file(&file.path), &unread.message);
+        return FileDocuments {
+            file: Arc::clone(&file.path),
+            digest: file.digest,
+            documents: Vec::new(),
+            findings: vec![finding.help(unread.help)],
+        };
+    }
     let (nodes, refusals) = yaml::read(&file.content);
     let mut findings: Vec<Finding> = refusals
         .into_iter()
@@ -266,6 +275,17 @@ mod tests {
                 "18:7 there is no kind `Tenent` [unknown-kind] did you mean `Tenant`?",
             ]
         );
+    }
+
+    #[test]
+    fn a_file_whose_content_was_not_read_is_a_finding() {
+        let unread = crate::model::snapshot::Unread {
+            message: "this is a symbolic link".into(),
+            help: "put the file itself here",
+        };
+        let read = read_file(&File::unread("a.yaml".into(), b"", unread));
+        assert_eq!(read.findings[0].message, "this is a symbolic link");
+        assert_eq!(read.findings[0].help.as_deref(), Some("put the file itself here"));
     }
 
     #[test]

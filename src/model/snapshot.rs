@@ -14,6 +14,29 @@ pub struct File {
     /// A digest of the content: equal digests mean equal content.
     pub digest: Digest,
     pub content: Arc<[u8]>,
+    /// Why the content is not here, where it is not. It is then empty, and means nothing:
+    /// nobody may conclude from it that a document is gone.
+    pub unread: Option<Arc<Unread>>,
+}
+
+/// Why the content of a file was not read, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    pub message: String,
+    pub help: &'static str,
+}
+
+impl File {
+    /// A file with its content.
+    pub fn new(path: Arc<str>, content: Arc<[u8]>) -> Self {
+        Self { path, digest: Digest::of(&content), content, unread: None }
+    }
+
+    /// A file whose content was not read; `identity` tells one content from another.
+    pub fn unread(path: Arc<str>, identity: &[u8], unread: Unread) -> Self {
+        let (digest, unread) = (Digest::of(identity), Some(Arc::new(unread)));
+        Self { path, digest, content: Arc::default(), unread }
+    }
 }
 
 /// The files of one commit that concern us, by path.
@@ -34,15 +57,22 @@ impl Snapshot {
             .map(|(path, content)| {
                 let path: Arc<str> = path.as_ref().into();
                 let content: Arc<[u8]> = content.as_ref().into();
-                (Arc::clone(&path), File { path, digest: Digest::of(&content), content })
+                (Arc::clone(&path), File::new(path, content))
             })
             .collect();
         Self { commit, files }
     }
 
-    /// The content of a file as text, where it is UTF-8.
+    /// The files to read documents from: those that hold them, and those that might and were
+    /// not read, which `read_file` turns into findings.
+    pub fn document_files(&self) -> impl Iterator<Item = &File> {
+        self.files.values().filter(|file| file.unread.is_some() || holds_documents(&file.path))
+    }
+
+    /// The content of a file as text, where it was read and is UTF-8.
     pub fn text(&self, path: &str) -> Option<&str> {
-        std::str::from_utf8(&self.files.get(path)?.content).ok()
+        let file = self.files.get(path).filter(|file| file.unread.is_none())?;
+        std::str::from_utf8(&file.content).ok()
     }
 }
 

@@ -232,12 +232,11 @@ impl State {
     fn tree_with_changes(&mut self, parent: Option<Oid>) -> Oid {
         let changes = std::mem::take(&mut self.changes);
         let repository = &self.repository;
-        let base = match parent {
-            Some(parent) => repository.find_commit(parent).unwrap().tree().unwrap(),
-            None => {
-                let empty = repository.treebuilder(None).unwrap().write().unwrap();
-                repository.find_tree(empty).unwrap()
-            }
+        let base = if let Some(parent) = parent {
+            repository.find_commit(parent).unwrap().tree().unwrap()
+        } else {
+            let empty = repository.treebuilder(None).unwrap().write().unwrap();
+            repository.find_tree(empty).unwrap()
         };
         let mut update = TreeUpdateBuilder::new();
         for change in changes {
