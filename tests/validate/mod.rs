@@ -1,0 +1,3 @@
+//! What is allowed, rule by rule.
+
+mod example;
