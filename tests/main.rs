@@ -7,5 +7,6 @@
     reason = "what tests share is not itself in a test function"
 )]
 
+mod plan;
 mod support;
 mod validate;

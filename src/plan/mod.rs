@@ -4,14 +4,17 @@
 //! do and why, and [`Plan::due`] says which of them may go now. What is asked for comes in as
 //! [`Outline`]s, because the bodies of ten thousand tenants do not stand in memory.
 
-pub mod diff;
-pub mod masking;
 pub mod observed;
 pub mod outcome;
 pub mod progress;
 pub mod inventory;
 pub mod limits;
 pub mod fight;
+pub mod masking;
+pub mod diff;
+pub mod preview;
+pub mod group;
+pub mod show;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ pub use observed::Observed;
 pub use outcome::Done;
 pub use outcome::Outcome;
 pub use outcome::Retry;
+pub use preview::Preview;
+pub use preview::UnitPreview;
 pub use progress::Progress;
 pub use progress::StageState;
 
