@@ -227,7 +227,7 @@ fn a_breach_of_each_rule_is_found() {
         rule(&Source::of(path, text)).join("; ")
     };
     assert_eq!(
-        told(wrong_imports, "src/plan/mod.rs", "use crate::api as _;\nuse crate::apply as _;"),
+        told(wrong_imports, "src/plan/mod.rs", "use crate::model as _;\nuse crate::apply as _;"),
         "src/plan/mod.rs:2: `plan` must not import `apply`"
     );
     assert_eq!(
