@@ -48,12 +48,12 @@ impl Configuration {
     }
 
     fn add(&mut self, document: &AnyDocument) {
-        fn first<T: Clone>(under: &mut BTreeMap<Name, Arc<Document<T>>>, document: &Document<T>) {
-            under.entry(document.name.clone()).or_insert_with(|| Arc::new(document.clone()));
+        fn first<T>(under: &mut BTreeMap<Name, Arc<Document<T>>>, document: &Arc<Document<T>>) {
+            under.entry(document.name.clone()).or_insert_with(|| Arc::clone(document));
         }
         match document {
             AnyDocument::Platform(document) => {
-                self.platform.get_or_insert_with(|| Arc::new(document.clone()));
+                self.platform.get_or_insert_with(|| Arc::clone(document));
             }
             AnyDocument::Cluster(document) => first(&mut self.clusters, document),
             AnyDocument::Component(document) => first(&mut self.components, document),

@@ -68,7 +68,7 @@ macro_rules! kinds {
         /// A document of any kind.
         #[derive(Clone, Debug)]
         pub enum AnyDocument {
-            $($kind(Document<$kind>)),+
+            $($kind(Arc<Document<$kind>>)),+
         }
 
         /// The names of all kinds.
@@ -89,7 +89,7 @@ macro_rules! kinds {
 
             fn read(kind: &str, name: Name, origin: Origin, spec: &Node) -> Option<Result<Self, Mismatch>> {
                 match kind {
-                    $(stringify!($kind) => Some(read_spec(name, origin, spec).map(Self::$kind)),)+
+                    $(stringify!($kind) => Some(read_spec(name, origin, spec).map(|document| Self::$kind(Arc::new(document)))),)+
                     _ => None,
                 }
             }

@@ -153,28 +153,38 @@ impl Plan {
         self.steps
             .iter()
             .filter(|step| step.due)
-            .filter_map(|step| {
-                Some(match &step.change {
-                    Change::Create { desired, cause } => Action::Create {
-                        resource: Arc::clone(resources.get(*desired)?),
-                        cause: cause.clone(),
-                    },
-                    Change::Update { desired, cause, foreign_labels } => Action::Update {
-                        resource: Arc::clone(resources.get(*desired)?),
-                        cause: cause.clone(),
-                        foreign_labels: foreign_labels.clone(),
-                    },
-                    Change::Delete { api_version, uid } => Action::Delete {
-                        id: step.id.clone(),
-                        api_version: api_version.clone(),
-                        uid: uid.clone(),
-                    },
-                    Change::Orphan { api_version } => {
-                        Action::Orphan { id: step.id.clone(), api_version: api_version.clone() }
-                    }
-                })
-            })
+            .filter_map(|step| step.action(&resources))
             .collect()
+    }
+
+    /// What may go now of a unit that nothing is asked for of.
+    pub fn due_without_bodies(&self) -> Vec<Action> {
+        self.steps.iter().filter(|step| step.due).filter_map(|step| step.action(&[])).collect()
+    }
+}
+
+impl Step {
+    /// The step with its body, where it has one.
+    fn action(&self, resources: &[Arc<Resource>]) -> Option<Action> {
+        Some(match &self.change {
+            Change::Create { desired, cause } => Action::Create {
+                resource: Arc::clone(resources.get(*desired)?),
+                cause: cause.clone(),
+            },
+            Change::Update { desired, cause, foreign_labels } => Action::Update {
+                resource: Arc::clone(resources.get(*desired)?),
+                cause: cause.clone(),
+                foreign_labels: foreign_labels.clone(),
+            },
+            Change::Delete { api_version, uid } => Action::Delete {
+                id: self.id.clone(),
+                api_version: api_version.clone(),
+                uid: uid.clone(),
+            },
+            Change::Orphan { api_version } => {
+                Action::Orphan { id: self.id.clone(), api_version: api_version.clone() }
+            }
+        })
     }
 }
 
