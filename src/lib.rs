@@ -23,3 +23,7 @@ pub mod validate;
 pub mod plan;
 /// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
 pub mod sandbox;
+/// What the environment says.
+pub mod settings;
+/// The operator's hands.
+pub mod cli;

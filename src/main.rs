@@ -1,3 +1,9 @@
 //! Parses the command line, runs, and turns an error into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Two crypto providers in one program would make TLS panic at run time; this settles on one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tenantry::cli::main(std::env::args_os())
+}

@@ -23,7 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The portal can only commit: it reaches neither `apply` nor `reconcile`.
     ("api", &["model", "validate", "render", "plan", "source", "history", "telemetry"]),
     ("sandbox", &[]),
-    ("settings", ANY),
+    ("settings", &[]),
     ("cli", ANY),
 ];
 const ANY: &[&str] = &["*"];

@@ -1,0 +1,111 @@
+//! The operator's hands: one sub-command per file. Only `output` prints.
+
+mod completions;
+mod failure;
+mod output;
+mod progress;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use failure::Failure;
+use output::Output;
+
+/// What a shell learns from a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Fine,
+    /// It could not be done, or it found what it was to look for.
+    Failed,
+    /// There is something to do: only `plan` says so.
+    Changes,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Fine => Self::from(0),
+            Exit::Failed => Self::from(1),
+            Exit::Changes => Self::from(2),
+        }
+    }
+}
+
+/// Turn a Git repository of YAML into running tenants, and keep them so
+#[derive(Parser, Debug)]
+#[command(name = "tenantry", version, infer_subcommands = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  tenantry completions bash > /etc/bash_completion.d/tenantry")]
+struct Cli {
+    #[command(flatten)]
+    output: output::Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    Completions(completions::Arguments),
+}
+
+/// Does what a command line says.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error).into(),
+    };
+    let output = Output::new(&cli.output);
+    let exit = run(&cli, &output).unwrap_or_else(|failure| {
+        output.failure(&failure);
+        Exit::Failed
+    });
+    exit.into()
+}
+
+fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Completions(arguments) => completions::run(arguments, output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// Help is told in the imperative and without a full stop.
+    #[test]
+    fn help_texts_are_of_one_style() {
+        fn walk(command: &clap::Command, wrong: &mut Vec<String>) {
+            let texts = command.get_arguments().filter_map(clap::Arg::get_help);
+            for text in texts.chain(command.get_about()).map(ToString::to_string) {
+                if text.ends_with('.')
+                    || !text.starts_with(|first: char| first.is_ascii_uppercase())
+                {
+                    wrong.push(format!("{}: {text}", command.get_name()));
+                }
+            }
+            command.get_subcommands().for_each(|command| walk(command, wrong));
+        }
+        let mut wrong = Vec::new();
+        walk(&Cli::command(), &mut wrong);
+        assert_eq!(wrong, [""; 0]);
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains("tenantry "), "{} has no example", command.get_name());
+        }
+    }
+}

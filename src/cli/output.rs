@@ -1,0 +1,157 @@
+//! The only place that prints: results to standard output, everything else to standard error.
+
+use std::fmt::Display;
+use std::io;
+use std::io::IsTerminal as _;
+use std::io::Write as _;
+
+use anstyle::AnsiColor;
+use anstyle::Style;
+use serde::Serialize;
+
+use crate::settings;
+
+use super::Exit;
+use super::failure::Failure;
+use super::progress::Progress;
+
+/// How a command tells its results.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Settings {
+    /// Print results for people or for machines
+    #[arg(long, short, global = true, value_enum, value_name = "FORM", default_value = "text")]
+    output: Form,
+    /// Use colours always, never, or on terminals where `NO_COLOR` is not set
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    color: Colour,
+    /// Say more about what is done; twice for everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Json,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+/// The terminal, or whatever stands in its place.
+pub(super) struct Output {
+    form: Form,
+    colour: bool,
+    colour_on_error: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let wanted = |terminal: bool| match settings.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && settings::colours_are_welcome(),
+        };
+        Self {
+            form: settings.output,
+            colour: wanted(io::stdout().is_terminal()),
+            colour_on_error: wanted(io::stderr().is_terminal()),
+            quiet: settings.quiet,
+        }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.form == Form::Json
+    }
+
+    /// Whether results are in colour.
+    pub(super) fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Prints a result: as text for people, as JSON for machines.
+    pub(super) fn result(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        let text = match self.form {
+            Form::Text => text(),
+            Form::Json => serde_json::to_string_pretty(value)?,
+        };
+        self.text(&text)
+    }
+
+    /// Prints a result that has only one form, and ends it with a line.
+    pub(super) fn text(&self, text: &str) -> Result<(), Failure> {
+        self.bytes(text.as_bytes())?;
+        if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.bytes(b"\n") }
+    }
+
+    #[expect(clippy::unused_self, reason = "whoever prints has to hold the output")]
+    pub(super) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            // Whoever read has seen enough, as in `tenantry plan | head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
+        }
+    }
+
+    /// Says something beside the result, unless nobody wants to hear it.
+    pub(super) fn note(&self, note: impl Display) {
+        if !self.quiet {
+            told(&note.to_string());
+        }
+    }
+
+    /// Shows that something takes its time, until what this returns is dropped.
+    pub(super) fn progress(&self, doing: &str, total: Option<usize>) -> Progress {
+        Progress::start(doing, total, self.quiet, io::stderr().is_terminal())
+    }
+
+    /// Says why a command failed.
+    pub(super) fn failure(&self, failure: &Failure) {
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        let mut text = format!("{} {}\n", self.on_error(red, "error:"), failure.message());
+        for cause in failure.causes() {
+            text.extend(["  because: ", &cause, "\n"]);
+        }
+        if let Some(help) = failure.advice() {
+            let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+            text.extend(["  ", &self.on_error(cyan, "help:"), " ", help, "\n"]);
+        }
+        told(text.trim_end());
+    }
+
+    fn on_error(&self, style: Style, text: &str) -> String {
+        if self.colour_on_error { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+/// Writes a line to standard error. Nothing can be done where that is closed.
+pub(super) fn told(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes over the line that a terminal shows last.
+pub(super) fn redrawn(line: &str) {
+    let mut out = io::stderr().lock();
+    let _ = write!(out, "\r\u{1b}[K{line}").and_then(|()| out.flush());
+}
+
+/// Prints help where it was asked for, and otherwise what is wrong with the command line.
+pub(super) fn usage(error: &clap::Error) -> Exit {
+    let _ = error.print();
+    // Two would mean that there are changes.
+    if error.use_stderr() { Exit::Failed } else { Exit::Fine }
+}
