@@ -329,11 +329,19 @@ mod tests {
 
     use super::*;
 
+    /// Says past the test runner's capture that this test did not run and why; `.ci/run` counts it.
+    fn skipped(why: &PostgresError) {
+        use std::io::Write as _;
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("a test");
+        let _ = writeln!(io::stderr(), "skipped: {test}: it needs PostgreSQL: {why}");
+    }
+
     async fn started() -> Option<PrivatePostgres> {
         match PrivatePostgres::start(&PostgresOptions::default()).await {
             Ok(server) => Some(server),
             Err(error @ PostgresError::NotInstalled) => {
-                eprintln!("SKIPPED: {error}");
+                skipped(&error);
                 None
             }
             Err(error) => panic!("{error}: {error:?}"),
@@ -414,7 +422,7 @@ mod tests {
     #[tokio::test]
     async fn it_does_not_outlive_a_killed_owner() {
         if find_binaries().is_err() {
-            eprintln!("SKIPPED: {}", PostgresError::NotInstalled);
+            skipped(&PostgresError::NotInstalled);
             return;
         }
         let mut owner = std::process::Command::new(std::env::current_exe().unwrap())

@@ -8,8 +8,11 @@ pub(crate) mod postgres;
 pub(crate) mod real_api_server;
 pub(crate) mod repository;
 
-/// Says on the terminal itself, past the test runner's capture, that tests did not run and why.
+/// Says on the terminal itself, past the test runner's capture, that this test did not run and why.
+/// `.ci/run` counts these lines.
 pub(crate) fn skipped(what: &str, why: impl std::fmt::Display) {
-    writeln!(std::io::stderr(), "SKIPPED: {what}: {why}")
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    writeln!(std::io::stderr(), "skipped: {test}: {what}: {why}")
         .expect("because standard error is open in tests");
 }

@@ -14,16 +14,16 @@ use crate::support::skipped;
 /// why) the test is skipped. A static is never dropped: the server ends because its watchdog sees
 /// the test binary end.
 pub(crate) async fn shared() -> Option<&'static PrivatePostgres> {
-    static SERVER: OnceCell<Option<PrivatePostgres>> = OnceCell::const_new();
-    let start = async || match PrivatePostgres::start(&PostgresOptions::default()).await {
+    static SERVER: OnceCell<Result<PrivatePostgres, PostgresError>> = OnceCell::const_new();
+    let start = async || PrivatePostgres::start(&PostgresOptions::default()).await;
+    match SERVER.get_or_init(start).await {
         Ok(server) => Some(server),
         Err(error @ PostgresError::NotInstalled) => {
-            skipped("tests that need PostgreSQL", error);
+            skipped("it needs PostgreSQL", error);
             None
         }
         Err(error) => panic!("the private PostgreSQL does not start: {error}: {error:?}"),
-    };
-    SERVER.get_or_init(start).await.as_ref()
+    }
 }
 
 /// The URL of a fresh, empty database on the shared server.

@@ -64,15 +64,18 @@ pub(crate) struct RealApiServer {
 /// The server of this test binary, started by the first who asks. `None` after saying that (and
 /// why) the real half is skipped.
 pub(crate) async fn shared() -> Option<&'static RealApiServer> {
-    static SERVER: OnceCell<Option<RealApiServer>> = OnceCell::const_new();
+    static SERVER: OnceCell<Result<RealApiServer, String>> = OnceCell::const_new();
     let start = async || match assets() {
-        Ok(assets) => Some(RealApiServer::start(&assets).await),
+        Ok(assets) => Ok(RealApiServer::start(&assets).await),
+        Err(reason) => Err(reason),
+    };
+    match SERVER.get_or_init(start).await {
+        Ok(server) => Some(server),
         Err(reason) => {
-            skipped("tests on the real API server", reason);
+            skipped("it needs the real API server", reason);
             None
         }
-    };
-    SERVER.get_or_init(start).await.as_ref()
+    }
 }
 
 fn assets() -> Result<PathBuf, String> {
