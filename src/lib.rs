@@ -21,6 +21,8 @@ pub mod model;
 pub mod validate;
 /// Desired against observed: what has to be done.
 pub mod plan;
+/// Git: where commits come from.
+pub mod source;
 /// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
 pub mod sandbox;
 /// What the environment says.

@@ -14,7 +14,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("source", &["model"]),
     ("apply", &["model", "plan"]),
-    ("history", &["model", "plan"]),
+    // Our own database: the pool and its state, for whoever keeps something there.
+    ("postgres", &["model"]),
+    ("history", &["model", "plan", "postgres"]),
     ("telemetry", &[]),
     (
         "reconcile",

@@ -9,5 +9,6 @@
 
 mod architecture;
 mod plan;
+mod source;
 mod support;
 mod validate;

@@ -1,6 +1,7 @@
 //! A Git repository in a temporary directory: fixtures write, commit, revert and rewrite in
 //! about a millisecond, without the `git` program and without anybody's configuration.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -34,6 +35,22 @@ enum Change {
     Put { path: String, content: Vec<u8>, mode: FileMode },
     Link { path: String, commit: Oid },
     Remove { path: String },
+}
+
+impl Change {
+    fn path(&self) -> &str {
+        match self {
+            Self::Put { path, .. } | Self::Link { path, .. } | Self::Remove { path } => path,
+        }
+    }
+
+    fn mode(&self) -> Option<i32> {
+        match self {
+            Self::Put { mode, .. } => Some((*mode).into()),
+            Self::Link { .. } => Some(FileMode::Commit.into()),
+            Self::Remove { .. } => None,
+        }
+    }
 }
 
 impl TestRepo {
@@ -238,21 +255,28 @@ impl State {
             let empty = repository.treebuilder(None).unwrap().write().unwrap();
             repository.find_tree(empty).unwrap()
         };
-        let mut update = TreeUpdateBuilder::new();
-        for change in changes {
+        // The last word on a path counts, and what goes makes room for what comes.
+        let last: BTreeMap<String, Change> =
+            changes.into_iter().map(|change| (change.path().to_owned(), change)).collect();
+        let (mut removals, mut additions) = (TreeUpdateBuilder::new(), TreeUpdateBuilder::new());
+        for (path, change) in last {
+            let before = base.get_path(Path::new(&path)).ok();
+            let leaf = before.filter(|before| before.kind() != Some(git2::ObjectType::Tree));
+            if leaf.is_some_and(|leaf| change.mode() != Some(leaf.filemode())) {
+                removals.remove(&path);
+            }
             match change {
-                Change::Put { path, content, mode } => {
-                    update.upsert(path, repository.blob(&content).unwrap(), mode);
+                Change::Put { content, mode, .. } => {
+                    additions.upsert(path, repository.blob(&content).unwrap(), mode);
                 }
-                Change::Link { path, commit } => {
-                    update.upsert(path, commit, FileMode::Commit);
+                Change::Link { commit, .. } => {
+                    additions.upsert(path, commit, FileMode::Commit);
                 }
-                Change::Remove { path } => {
-                    update.remove(path);
-                }
+                Change::Remove { .. } => {}
             }
         }
-        update.create_updated(repository, &base).unwrap()
+        let fewer = removals.create_updated(repository, &base).unwrap();
+        additions.create_updated(repository, &repository.find_tree(fewer).unwrap()).unwrap()
     }
 
     fn add_commit(&mut self, tree: Oid, parents: &[Oid], message: &str) -> Commit {
