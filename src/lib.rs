@@ -27,5 +27,7 @@ pub mod source;
 pub mod sandbox;
 /// What the environment says.
 pub mod settings;
+/// What the program says about itself while it runs.
+pub mod telemetry;
 /// The operator's hands.
 pub mod cli;

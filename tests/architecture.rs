@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Our own database: the pool and its state, for whoever keeps something there.
     ("postgres", &["model"]),
     ("history", &["model", "plan", "postgres"]),
-    ("telemetry", &[]),
+    ("telemetry", &["settings"]),
     (
         "reconcile",
         &["model", "validate", "render", "plan", "source", "apply", "history", "telemetry"],

@@ -8,6 +8,8 @@
 )]
 
 mod architecture;
+mod cli;
+mod documents;
 mod plan;
 mod source;
 mod support;

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::telemetry;
+
 use failure::Failure;
 use output::Output;
 
@@ -42,6 +44,8 @@ Examples:
 struct Cli {
     #[command(flatten)]
     output: output::Settings,
+    #[command(flatten)]
+    logs: telemetry::Settings,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,6 +70,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
+    telemetry::start(&cli.logs, cli.output.usual_logs())?;
     match &cli.command {
         Command::Completions(arguments) => completions::run(arguments, output),
     }

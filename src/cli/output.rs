@@ -17,6 +17,7 @@ use super::progress::Progress;
 
 /// How a command tells its results.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 #[command(next_help_heading = "Output")]
 pub(super) struct Settings {
     /// Print results for people or for machines
@@ -27,10 +28,10 @@ pub(super) struct Settings {
     color: Colour,
     /// Say more about what is done; twice for everything
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub(super) verbose: u8,
+    verbose: u8,
     /// Say nothing but results and errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
+    quiet: bool,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,18 @@ enum Colour {
     Auto,
     Always,
     Never,
+}
+
+impl Settings {
+    /// The filter of logs, where nobody names one.
+    pub(super) fn usual_logs(&self) -> &'static str {
+        match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (_, 0) => "warn,tenantry=info",
+            (_, 1) => "info,tenantry=debug",
+            _ => "debug,tenantry=trace",
+        }
+    }
 }
 
 /// The terminal, or whatever stands in its place.

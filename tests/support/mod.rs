@@ -6,6 +6,7 @@ use std::io::Write as _;
 pub(crate) mod example;
 pub(crate) mod git_server;
 pub(crate) mod postgres;
+pub(crate) mod program;
 pub(crate) mod real_api_server;
 pub(crate) mod repository;
 

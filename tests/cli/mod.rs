@@ -1,0 +1,3 @@
+//! What the operator sees: commands as they are typed, and everything they print.
+
+mod usage;

@@ -1,0 +1,34 @@
+//! Help, mistakes on the command line, and completions.
+
+use crate::support::program::Program;
+
+#[test]
+fn help_is_told_to_whoever_asks() {
+    insta::assert_snapshot!(Program::with("--help").run().shown());
+}
+
+#[test]
+fn without_a_command_there_is_help_and_an_error() {
+    let told = Program::with("").run();
+    assert_eq!(told.code, 1);
+    assert_eq!(told.err, Program::with("--help").run().out);
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_an_error_and_not_a_change() {
+    insta::assert_snapshot!(Program::with("plain").run().shown());
+}
+
+#[test]
+fn a_filter_that_cannot_be_read_is_told_with_an_example() {
+    insta::assert_snapshot!(Program::with("completions bash --log a=b=c").run().shown());
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let told = Program::with(&format!("completions {shell}")).run();
+        assert_eq!((told.code, told.err.as_str()), (0, ""));
+        assert!(told.out.contains("completions"), "{shell}");
+    }
+}

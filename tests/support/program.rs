@@ -1,0 +1,84 @@
+//! Our own program as an operator runs it: the real binary, in an environment that says nothing.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+
+/// The program, before it is run.
+pub(crate) struct Program {
+    command: Command,
+    said: String,
+    hidden: Vec<(String, &'static str)>,
+}
+
+/// What it told.
+pub(crate) struct Told {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    said: String,
+}
+
+impl Program {
+    /// The program with arguments as one writes them in a shell: split at spaces.
+    pub(crate) fn with(arguments: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env_clear().env("PATH", path).env("HOME", "/nonexistent");
+        command.args(arguments.split_whitespace()).stdin(Stdio::null());
+        Self { command, said: format!("$ tenantry {arguments}"), hidden: Vec::new() }
+    }
+
+    /// Runs it in this folder, which it shows as `[FOLDER]`.
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self.hiding(folder.display(), "[FOLDER]")
+    }
+
+    /// Runs it in the folder of this repository, where the example is.
+    pub(crate) fn here(self) -> Self {
+        self.in_folder(&PathBuf::from(env!("CARGO_MANIFEST_DIR")))
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self.said = format!("$ {name}={value}{}", &self.said[1..]);
+        self
+    }
+
+    /// Shows something that differs from run to run by a name.
+    pub(crate) fn hiding(mut self, text: impl ToString, name: &'static str) -> Self {
+        self.hidden.push((text.to_string(), name));
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn run(mut self) -> Told {
+        let output = self.command.output().unwrap();
+        let text = |bytes: Vec<u8>| {
+            let mut text = String::from_utf8(bytes).unwrap();
+            for (hidden, name) in &self.hidden {
+                text = text.replace(hidden, name);
+            }
+            text
+        };
+        let code = output.status.code().expect("it ends by itself");
+        let (out, err) = (text(output.stdout), text(output.stderr));
+        Told { code, out, err, said: self.said }
+    }
+}
+
+impl Told {
+    /// What the operator sees: the command, both outputs, and the exit code where it is not zero.
+    pub(crate) fn shown(&self) -> String {
+        let mut shown = format!("{}\n{}", self.said, self.out);
+        if !self.err.is_empty() {
+            shown.extend(["[stderr]\n", &self.err]);
+        }
+        if self.code != 0 {
+            shown.push_str(&format!("[exit code {}]\n", self.code));
+        }
+        shown
+    }
+}
