@@ -1,7 +1,9 @@
 //! The operator's hands: one sub-command per file. Only `output` prints.
 
+mod approve;
 mod completions;
 mod failure;
+mod files;
 mod output;
 mod progress;
 
@@ -52,6 +54,7 @@ struct Cli {
 
 #[derive(clap::Subcommand, Debug)]
 enum Command {
+    Approve(approve::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -72,6 +75,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     telemetry::start(&cli.logs, cli.output.usual_logs())?;
     match &cli.command {
+        Command::Approve(arguments) => approve::run(arguments, output),
         Command::Completions(arguments) => completions::run(arguments, output),
     }
 }
