@@ -1,3 +1,4 @@
 //! What the operator sees: commands as they are typed, and everything they print.
 
+mod approve;
 mod usage;
