@@ -16,11 +16,12 @@ use super::names::Name;
 use super::read::AnyDocument;
 use super::read::Document;
 use super::read::FileDocuments;
+use super::read::folder_of;
 
 /// The documents of a snapshot, each under its name.
 ///
-/// Where a name is taken twice, the first in the order of files and lines stands here;
-/// the rule `duplicate-name` reports the others.
+/// Where a name is taken twice, the first in the order of files and lines stands here, but a
+/// tenant's own folder comes before any other; the rule `duplicate-name` reports the others.
 #[derive(Clone, Debug, Default)]
 pub struct Configuration {
     /// Every file that was read, in order, with all its documents.
@@ -39,9 +40,14 @@ pub struct Configuration {
 
 impl Configuration {
     /// Sorts the documents of files under their names.
-    pub fn of(files: Vec<Arc<FileDocuments>>) -> Self {
+    pub fn of(mut files: Vec<Arc<FileDocuments>>) -> Self {
+        files.sort_by(|one, other| one.file.cmp(&other.file));
         let mut sorted = Self::default();
-        for document in files.iter().flat_map(|file| &file.documents) {
+        let documents = || files.iter().flat_map(|file| &file.documents);
+        for document in documents().filter(|document| !stands_elsewhere(document)) {
+            sorted.add(document);
+        }
+        for document in documents().filter(|document| stands_elsewhere(document)) {
             sorted.add(document);
         }
         Self { files, ..sorted }
@@ -70,4 +76,11 @@ impl Configuration {
             AnyDocument::Task(document) => first(&mut self.tasks, document),
         }
     }
+}
+
+/// Whether a document belongs to a tenant and stands outside of that tenant's folder.
+fn stands_elsewhere(document: &AnyDocument) -> bool {
+    document
+        .tenant()
+        .is_some_and(|tenant| folder_of(&document.origin().file) != Some(tenant.as_str()))
 }

@@ -104,6 +104,23 @@ macro_rules! kinds {
 
 kinds!(Platform, Cluster, Component, Package, Tenant, Subscription, Host, Channel, Task);
 
+impl AnyDocument {
+    /// The tenant whose it is; none for what serves all.
+    pub fn tenant(&self) -> Option<&Name> {
+        match self {
+            Self::Tenant(document) => Some(&document.name),
+            Self::Subscription(document) => Some(&document.spec.tenant),
+            Self::Host(document) => Some(&document.spec.tenant),
+            Self::Task(document) => Some(&document.spec.tenant),
+            Self::Platform(_)
+            | Self::Cluster(_)
+            | Self::Component(_)
+            | Self::Package(_)
+            | Self::Channel(_) => None,
+        }
+    }
+}
+
 fn read_spec<T: DeserializeOwned>(
     name: Name,
     origin: Origin,
@@ -119,7 +136,38 @@ pub struct FileDocuments {
     pub file: Arc<str>,
     pub digest: Digest,
     pub documents: Vec<AnyDocument>,
+    /// What is known of the documents that could not be read.
+    pub broken: Vec<Broken>,
     pub findings: Vec<Finding>,
+}
+
+/// What is known of a document that could not be read. A text that is no YAML has none of it.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// Which of the file's findings says what is wrong.
+    pub finding: usize,
+    /// Its kind and name, where both can be made out.
+    pub identity: Option<(&'static str, Name)>,
+    /// The tenant whose it says it is.
+    pub tenant: Option<Name>,
+}
+
+impl Broken {
+    fn of(node: &Node, finding: usize) -> Self {
+        let text = |node: Option<&Node>| match node.map(|node| &node.value) {
+            Some(yaml::Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let kind = text(node.get("kind"))
+            .and_then(|kind| KINDS.iter().copied().find(|known| *known == kind));
+        let name = |node: Option<&Node>| text(node)?.parse::<Name>().ok();
+        let own = name(node.get("metadata").and_then(|metadata| metadata.get("name")));
+        Self {
+            finding,
+            identity: kind.zip(own),
+            tenant: name(node.get("spec").and_then(|spec| spec.get("tenant"))),
+        }
+    }
 }
 
 /// Reads the documents of a file. It never fails as a whole: what is broken is a finding.
@@ -130,6 +178,7 @@ pub fn read_file(file: &File) -> FileDocuments {
             file: Arc::clone(&file.path),
             digest: file.digest,
             documents: Vec::new(),
+            broken: Vec::new(),
             findings: vec![finding.help(unread.help)],
         };
     }
@@ -142,14 +191,19 @@ pub fn read_file(file: &File) -> FileDocuments {
         })
         .collect();
     let mut documents = Vec::new();
+    let mut broken = Vec::new();
     for (ordinal, node) in nodes.iter().enumerate() {
         let origin = Origin { file: Arc::clone(&file.path), ordinal, line: node.mark.line };
         match read_document(node, origin) {
             Ok(document) => documents.push(document),
-            Err(finding) => findings.push(*finding),
+            Err(finding) => {
+                broken.push(Broken::of(node, findings.len()));
+                findings.push(*finding);
+            }
         }
     }
-    FileDocuments { file: Arc::clone(&file.path), digest: file.digest, documents, findings }
+    let path = Arc::clone(&file.path);
+    FileDocuments { file: path, digest: file.digest, documents, broken, findings }
 }
 
 fn read_document(node: &Node, origin: Origin) -> Result<AnyDocument, Box<Finding>> {
@@ -275,6 +329,16 @@ mod tests {
                 "18:7 there is no kind `Tenent` [unknown-kind] did you mean `Tenant`?",
             ]
         );
+    }
+
+    #[test]
+    fn a_broken_document_is_still_known_by_its_name() {
+        let text = TENANT.replace("organisation", "organization");
+        let snapshot = Snapshot::of(Commit::new("0"), [("a.yaml", text)]);
+        let read = read_file(&snapshot.files["a.yaml"]);
+        let (kind, name) = read.broken[0].identity.as_ref().unwrap();
+        assert_eq!((*kind, name.as_str()), ("Tenant", "acme"));
+        assert_eq!(read.findings[read.broken[0].finding].rule, "unknown-field");
     }
 
     #[test]

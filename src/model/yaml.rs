@@ -90,34 +90,32 @@ impl Node {
     }
 
     /// The deepest mark along a path of keys and list positions, such as `spec.components.0.name`.
+    /// A key may itself have points in it, as `spec.quota.requests.cpu` has.
     ///
     /// Where the path leads past the text, the mark is that of the last part that is there.
     pub fn locate(&self, path: &str) -> Mark {
         let mut node = self;
         let mut mark = self.mark;
-        for part in path.split('.').filter(|part| !part.is_empty()) {
+        let mut rest = path;
+        while !rest.is_empty() {
             let next = match &node.value {
-                Value::Map(entries) => {
-                    entries.iter().find(|(key, _)| key.text == part).map(|(key, node)| {
-                        mark = if matches!(node.value, Value::Map(_) | Value::List(_)) {
-                            key.mark
-                        } else {
-                            node.mark
-                        };
-                        node
-                    })
-                }
+                Value::Map(entries) => entries
+                    .iter()
+                    .filter_map(|(key, node)| Some((key, node, after(rest, &key.text)?)))
+                    .max_by_key(|(key, ..)| key.text.len())
+                    .map(|(key, node, left)| {
+                        let inner = matches!(node.value, Value::Map(_) | Value::List(_));
+                        (if inner { key.mark } else { node.mark }, node, left)
+                    }),
                 Value::List(items) => {
-                    part.parse::<usize>().ok().and_then(|index| items.get(index)).inspect(|item| {
-                        mark = item.mark;
-                    })
+                    let (index, left) = rest.split_once('.').unwrap_or((rest, ""));
+                    let item = index.parse::<usize>().ok().and_then(|index| items.get(index));
+                    item.map(|item| (item.mark, item, left))
                 }
                 _ => None,
             };
-            match next {
-                Some(next) => node = next,
-                None => break,
-            }
+            let Some(next) = next else { break };
+            (mark, node, rest) = next;
         }
         mark
     }
@@ -172,6 +170,12 @@ pub fn read(bytes: &[u8]) -> (Vec<Node>, Vec<Unreadable>) {
         return (Vec::new(), vec![refusal]);
     }
     Reader::new(text).read_all()
+}
+
+/// What is left of a path after a key, where the path begins with it.
+fn after<'path>(path: &'path str, key: &str) -> Option<&'path str> {
+    let left = path.strip_prefix(key)?;
+    if left.is_empty() { Some(left) } else { left.strip_prefix('.') }
 }
 
 fn count(number: usize) -> u32 {
@@ -484,5 +488,11 @@ mod tests {
         let (documents, _) = read(b"spec:\n  list:\n    - name: a\n    - name: b\n");
         assert_eq!(documents[0].locate("spec.list.1.name"), Mark { line: 4, column: 13 });
         assert_eq!(documents[0].locate("spec.list.7"), Mark { line: 2, column: 3 });
+    }
+
+    #[test]
+    fn a_path_goes_through_keys_with_points() {
+        let (documents, _) = read(b"quota:\n  requests.cpu: 4\n  requests.memory: 8Gi\n");
+        assert_eq!(documents[0].locate("quota.requests.memory"), Mark { line: 3, column: 20 });
     }
 }
