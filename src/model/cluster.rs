@@ -1,6 +1,7 @@
 //! `Cluster`: a K3s cluster, what it offers and what it can carry.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,6 +27,17 @@ pub struct Cluster {
     pub capacity: Option<Capacity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_server: Option<DatabaseServer>,
+}
+
+/// The minor versions of Kubernetes 1 that there are templates for.
+pub const KNOWN_MINORS: RangeInclusive<u32> = 20..=37;
+
+impl Cluster {
+    /// The minor version: 33 of `1.33`.
+    pub fn minor_version(&self) -> Option<u32> {
+        let minor = self.kubernetes_version.strip_prefix("1.")?;
+        minor.parse().ok().filter(|_| minor.bytes().all(|byte| byte.is_ascii_digit()))
+    }
 }
 
 /// How requests from outside reach the cluster.

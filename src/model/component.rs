@@ -63,6 +63,18 @@ fn default_template() -> String {
     "component/web.yaml".into()
 }
 
+/// The names that a plain text may have filled in: `{host}` becomes the subscription's address.
+pub const PLACEHOLDERS: &[&str] = &[
+    "host",
+    "domain",
+    "subdomain",
+    "tenant",
+    "subscription",
+    "namespace",
+    "organisation",
+    "email",
+];
+
 /// The value of an environment variable, or where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -16,12 +16,14 @@ use super::names::Name;
 use super::read::AnyDocument;
 use super::read::Document;
 use super::read::FileDocuments;
+use super::read::Origin;
 use super::read::folder_of;
 
 /// The documents of a snapshot, each under its name.
 ///
-/// Where a name is taken twice, the first in the order of files and lines stands here, but a
-/// tenant's own folder comes before any other; the rule `duplicate-name` reports the others.
+/// Where a name is taken twice, the first in the order of files and lines stands here, but what
+/// stands in the right folder comes before what does not; the rule `duplicate-name` reports the
+/// others.
 #[derive(Clone, Debug, Default)]
 pub struct Configuration {
     /// Every file that was read, in order, with all its documents.
@@ -53,6 +55,29 @@ impl Configuration {
         Self { files, ..sorted }
     }
 
+    /// Where the document stands that goes by the kind and name of this one.
+    pub fn origin_of(&self, document: &AnyDocument) -> Option<&Origin> {
+        fn under<'a, T>(
+            names: &'a BTreeMap<Name, Arc<Document<T>>>,
+            document: &Document<T>,
+        ) -> Option<&'a Origin> {
+            names.get(&document.name).map(|chosen| &chosen.origin)
+        }
+        match document {
+            AnyDocument::Platform(_) => self.platform.as_ref().map(|chosen| &chosen.origin),
+            AnyDocument::Cluster(document) => under(&self.clusters, document),
+            AnyDocument::Component(document) => under(&self.components, document),
+            AnyDocument::Package(document) => under(&self.packages, document),
+            AnyDocument::Tenant(document) => under(&self.tenants, document),
+            AnyDocument::Subscription(document) => {
+                under(self.subscriptions.get(&document.spec.tenant)?, document)
+            }
+            AnyDocument::Host(document) => under(&self.hosts, document),
+            AnyDocument::Channel(document) => under(&self.channels, document),
+            AnyDocument::Task(document) => under(&self.tasks, document),
+        }
+    }
+
     fn add(&mut self, document: &AnyDocument) {
         fn first<T>(under: &mut BTreeMap<Name, Arc<Document<T>>>, document: &Arc<Document<T>>) {
             under.entry(document.name.clone()).or_insert_with(|| Arc::clone(document));
@@ -78,9 +103,8 @@ impl Configuration {
     }
 }
 
-/// Whether a document belongs to a tenant and stands outside of that tenant's folder.
+/// Whether a document stands where it should not: a tenant's outside of its folder, or in a
+/// tenant's folder what serves all.
 fn stands_elsewhere(document: &AnyDocument) -> bool {
-    document
-        .tenant()
-        .is_some_and(|tenant| folder_of(&document.origin().file) != Some(tenant.as_str()))
+    folder_of(&document.origin().file) != document.tenant().map(Name::as_str)
 }

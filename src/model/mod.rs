@@ -12,6 +12,7 @@ pub mod digest;
 pub mod secret;
 pub mod money;
 pub mod term;
+pub mod zone;
 pub mod quantity;
 pub mod platform;
 pub mod cluster;

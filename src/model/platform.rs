@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -10,6 +11,7 @@ use super::digest::Digest;
 use super::money::Currency;
 use super::quantity::Quantity;
 use super::term::Term;
+use super::zone::zone;
 
 /// What holds for every tenant.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -37,6 +39,13 @@ pub struct Platform {
     /// The age public keys that secrets in this repository are encrypted for.
     #[serde(default)]
     pub secret_recipients: Vec<String>,
+}
+
+impl Platform {
+    /// The zone in which days begin and end.
+    pub fn zone(&self) -> Option<TimeZone> {
+        zone(&self.time_zone)
+    }
 }
 
 /// How long each phase of a subscription lasts.

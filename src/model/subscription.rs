@@ -176,7 +176,7 @@ mod tests {
     fn at(subscription: &str, now: &str) -> (Phase, Option<String>) {
         let (documents, _) = super::super::yaml::read(subscription.as_bytes());
         let subscription: Subscription = super::super::typed::read(&documents[0]).unwrap();
-        let zone = TimeZone::get("Asia/Ho_Chi_Minh").unwrap();
+        let zone = super::super::zone::zone("Asia/Ho_Chi_Minh").unwrap();
         let (phase, next) = subscription.phase(&Lifecycle::default(), &zone, now.parse().unwrap());
         (phase, next.map(|next| next.to_string()))
     }

@@ -11,6 +11,7 @@ use super::view::Customer;
 use super::view::Offer;
 use super::view::Purchase;
 use crate::model::Document;
+use crate::model::Name;
 use crate::model::Package;
 use crate::model::Platform;
 use crate::model::Subscription;
@@ -18,24 +19,34 @@ use crate::model::UnitName;
 use crate::model::package::Runs;
 use crate::model::quantity::Quantity;
 
-/// Makes the tenant, where everything it refers to is there.
+/// Makes the tenant, or says what it lacks.
 pub(super) fn tenant(
     customer: &Customer<'_>,
-    platform: &Arc<Document<Platform>>,
-) -> Option<ValidTenant> {
+    platform: Option<&Arc<Document<Platform>>>,
+) -> Result<ValidTenant, String> {
+    let missing = |kind: &str, name: &Name| format!("the {kind} `{name}` could not be read");
     let mut namespaces: BTreeMap<&str, Vec<ValidSubscription>> = BTreeMap::new();
     for purchase in &customer.subscriptions {
-        let offer = purchase.offer?;
+        let package = &purchase.document.spec.package;
+        let offer = purchase.offer.ok_or_else(|| missing("package", package))?;
+        if let Some(component) = offer.missing {
+            return Err(missing("component", component));
+        }
         if offer.package.spec.runs == Runs::Cluster {
-            let namespace = purchase.namespace.as_deref()?;
+            let namespace =
+                purchase.namespace.as_deref().ok_or_else(|| missing("package", package))?;
             namespaces.entry(namespace).or_default().push(subscription(purchase, offer));
         }
     }
-    Some(ValidTenant {
+    let chosen = customer.tenant.and_then(|tenant| tenant.spec.cluster.as_ref());
+    Ok(ValidTenant {
         unit: UnitName::Tenant(customer.name.clone()),
-        platform: Arc::clone(platform),
-        tenant: Arc::clone(customer.tenant?),
-        cluster: Arc::clone(customer.cluster?),
+        platform: Arc::clone(platform.ok_or("there is no platform")?),
+        tenant: Arc::clone(customer.tenant.ok_or_else(|| missing("tenant", customer.name))?),
+        cluster: Arc::clone(customer.cluster.ok_or_else(|| match chosen {
+            Some(chosen) => missing("cluster", chosen),
+            None => "there is no cluster".to_owned(),
+        })?),
         namespaces: namespaces
             .into_iter()
             .map(|(name, subscriptions)| ValidNamespace { name: name.to_owned(), subscriptions })

@@ -1,9 +1,14 @@
 //! Is this allowed? Returns what is valid and the findings; it never fails as a whole.
 
-mod assemble;
-mod view;
-
 pub mod valid;
+
+mod assemble;
+mod demand;
+mod findings;
+mod held;
+mod rules;
+mod unread;
+mod view;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -20,6 +25,8 @@ use crate::model::Finding;
 use crate::model::Platform;
 use crate::model::Snapshot;
 use crate::model::UnitName;
+use held::Reasons;
+use view::World;
 
 /// What a configuration comes to: who may converge, who is held, and why.
 #[derive(Clone, Debug, Default)]
@@ -40,34 +47,41 @@ pub struct Checked {
 /// Checks a configuration. `templates` are the names of all templates, such as `component/web.yaml`.
 pub fn check(
     configuration: &Configuration,
-    _snapshot: &Snapshot,
+    snapshot: &Snapshot,
     templates: &BTreeSet<String>,
 ) -> Checked {
     let offers = view::offers(configuration);
-    let world = view::World::new(configuration, templates, &offers);
-    let findings: Vec<Finding> =
-        configuration.files.iter().flat_map(|file| file.findings.iter().cloned()).collect();
-    let mut checked = Checked {
-        platform: configuration.platform.clone(),
-        complete: findings.is_empty(),
-        findings,
-        ..Checked::default()
-    };
+    let world = World::new(configuration, snapshot, templates, &offers);
+    let (mut findings, complete) = unread::findings(configuration);
+    findings.extend(rules::findings(&world).placed(snapshot));
+    findings.sort();
+
+    let reasons = Reasons::of(&findings, &offers);
+    let platform =
+        configuration.platform.as_ref().filter(|_| reasons.of_platform().is_none()).map(Arc::clone);
+    let mut valid = BTreeMap::new();
+    let mut held: BTreeMap<UnitName, String> =
+        reasons.of_units().map(|(unit, reason)| (unit.clone(), reason.to_owned())).collect();
     for customer in &world.customers {
         let unit = UnitName::Tenant(customer.name.clone());
-        let tenant = checked
-            .platform
-            .as_ref()
-            .filter(|_| checked.complete)
-            .and_then(|platform| assemble::tenant(customer, platform));
+        let tenant = match reasons.of_customer(customer) {
+            Some(reason) => Err(reason.to_owned()),
+            None => assemble::tenant(customer, platform.as_ref()),
+        };
         match tenant {
-            Some(tenant) => {
-                checked.valid.insert(unit, Arc::new(tenant));
+            Ok(tenant) => {
+                valid.insert(unit, Arc::new(tenant));
             }
-            None => {
-                checked.held.insert(unit, "something it refers to is not there".into());
+            Err(reason) => {
+                held.insert(unit, reason);
             }
         }
     }
-    checked
+    if let Some(reason) = reasons.of_platform() {
+        for host in configuration.hosts.keys() {
+            held.entry(UnitName::Host(host.clone())).or_insert_with(|| reason.to_owned());
+        }
+    }
+    let findings = findings.into_iter().map(|(finding, _)| finding).collect();
+    Checked { platform, valid, held, complete, findings }
 }

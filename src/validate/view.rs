@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
+use super::demand::Demand;
+use super::unread::Unread;
 use crate::model::Cluster;
 use crate::model::Component;
 use crate::model::Configuration;
@@ -12,10 +16,12 @@ use crate::model::Document;
 use crate::model::Name;
 use crate::model::Package;
 use crate::model::Platform;
+use crate::model::Snapshot;
 use crate::model::Subscription;
 use crate::model::Tenant;
 use crate::model::package::NamespacePer;
 use crate::model::package::Placement;
+use crate::model::package::Runs;
 
 /// A package and the components it names.
 pub(super) struct Offer<'a> {
@@ -23,6 +29,10 @@ pub(super) struct Offer<'a> {
     /// Each after those it needs, otherwise as the package lists them.
     pub(super) parts: Vec<OfferedPart<'a>>,
     pub(super) cache: Option<&'a Arc<Document<Component>>>,
+    /// A component it names that is not there.
+    pub(super) missing: Option<&'a Name>,
+    /// What it asks of a cluster, without overrides.
+    pub(super) demand: Demand,
 }
 
 /// A component that is there, and how often the package runs it.
@@ -57,6 +67,7 @@ pub(super) struct World<'a> {
     pub(super) configuration: &'a Configuration,
     pub(super) templates: &'a BTreeSet<String>,
     pub(super) offers: &'a Offers<'a>,
+    pub(super) unread: Unread<'a>,
     /// Whoever has a document, by name.
     pub(super) customers: Vec<Customer<'a>>,
 }
@@ -64,41 +75,59 @@ pub(super) struct World<'a> {
 impl<'a> World<'a> {
     pub(super) fn new(
         configuration: &'a Configuration,
+        snapshot: &'a Snapshot,
         templates: &'a BTreeSet<String>,
         offers: &'a Offers<'a>,
     ) -> Self {
         let names: BTreeSet<&Name> =
             configuration.tenants.keys().chain(configuration.subscriptions.keys()).collect();
-        let customers =
-            names.into_iter().map(|name| Customer::new(name, configuration, offers)).collect();
-        Self { configuration, templates, offers, customers }
+        let unread = Unread::of(configuration, snapshot);
+        let undecided = undecided(configuration, &unread);
+        let customers = names
+            .into_iter()
+            .map(|name| Customer::new(name, configuration, offers, undecided))
+            .collect();
+        Self { configuration, templates, offers, unread, customers }
     }
 }
 
+/// The cluster of tenants that name none: the only one there is.
+fn undecided<'a>(
+    configuration: &'a Configuration,
+    unread: &Unread<'_>,
+) -> Option<&'a Arc<Document<Cluster>>> {
+    let mut clusters = configuration.clusters.values();
+    let only = clusters.next()?;
+    (clusters.next().is_none() && !unread.knows_any("Cluster")).then_some(only)
+}
+
 impl<'a> Customer<'a> {
-    fn new(name: &'a Name, configuration: &'a Configuration, offers: &'a Offers<'a>) -> Self {
+    fn new(
+        name: &'a Name,
+        configuration: &'a Configuration,
+        offers: &'a Offers<'a>,
+        undecided: Option<&'a Arc<Document<Cluster>>>,
+    ) -> Self {
         let tenant = configuration.tenants.get(name);
-        let cluster = match tenant.and_then(|tenant| tenant.spec.cluster.as_ref()) {
-            Some(chosen) => configuration.clusters.get(chosen),
-            None => only(&configuration.clusters),
-        };
         let platform = configuration.platform.as_ref().map(|platform| &platform.spec);
-        let subscriptions = configuration
+        let subscriptions: Vec<Purchase<'_>> = configuration
             .subscriptions
             .get(name)
             .into_iter()
             .flat_map(BTreeMap::values)
             .map(|document| Purchase::new(document, platform, offers))
             .collect();
+        let clusters = &configuration.clusters;
+        let cluster = match tenant.and_then(|tenant| tenant.spec.cluster.as_ref()) {
+            Some(chosen) => clusters.get(chosen),
+            // Who runs nothing may be on any.
+            None if !subscriptions.iter().any(Purchase::runs_on_a_cluster) => {
+                clusters.values().next()
+            }
+            None => undecided,
+        };
         Self { name, tenant, cluster, subscriptions }
     }
-}
-
-/// The only cluster there is: tenants that name none are on it.
-fn only<'a>(
-    clusters: &'a BTreeMap<Name, Arc<Document<Cluster>>>,
-) -> Option<&'a Arc<Document<Cluster>>> {
-    clusters.values().next().filter(|_| clusters.len() == 1)
 }
 
 impl<'a> Purchase<'a> {
@@ -123,6 +152,17 @@ impl<'a> Purchase<'a> {
     }
 }
 
+impl<'a> Purchase<'a> {
+    /// Who was here first: by the day it starts, then by name.
+    pub(super) fn seniority(&self) -> (Date, &'a Name, &'a Name) {
+        (self.document.spec.starts, &self.document.spec.tenant, &self.document.name)
+    }
+
+    pub(super) fn runs_on_a_cluster(&self) -> bool {
+        self.offer.is_some_and(|offer| offer.package.spec.runs == Runs::Cluster)
+    }
+}
+
 fn namespace(placement: &Placement, subscription: &Subscription) -> String {
     let whose = match placement.namespace_per {
         NamespacePer::Subdomain => subscription.subdomain(),
@@ -140,21 +180,26 @@ fn address(pattern: &str, subscription: &Subscription, domain: &str) -> String {
 
 /// Resolves what packages are made of.
 pub(super) fn offers(configuration: &Configuration) -> Offers<'_> {
-    let component = |name: &Name| configuration.components.get(name);
     configuration
         .packages
         .iter()
-        .map(|(name, package)| {
-            let parts = package.spec.components.iter().filter_map(|part| {
-                Some(OfferedPart {
-                    component: component(&part.component)?,
-                    replicas: part.replicas,
-                })
-            });
-            let cache = package.spec.cache.as_ref().and_then(|cache| component(&cache.component));
-            (name, Offer { package, parts: in_order(parts.collect()), cache })
-        })
+        .map(|(name, package)| (name, offer(package, configuration)))
         .collect()
+}
+
+fn offer<'a>(package: &'a Arc<Document<Package>>, configuration: &'a Configuration) -> Offer<'a> {
+    let component = |name: &Name| configuration.components.get(name);
+    let parts = package.spec.components.iter().filter_map(|part| {
+        Some(OfferedPart { component: component(&part.component)?, replicas: part.replicas })
+    });
+    let cache = package.spec.cache.as_ref().and_then(|cache| component(&cache.component));
+    let named = package.spec.components.iter().map(|part| &part.component);
+    let missing = named
+        .chain(package.spec.cache.as_ref().map(|cache| &cache.component))
+        .find(|name| component(name).is_none());
+    let demand = Demand::default();
+    let offer = Offer { package, parts: in_order(parts.collect()), cache, missing, demand };
+    Offer { demand: Demand::of_package(&offer), ..offer }
 }
 
 /// Puts each part after those it needs. Parts of a cycle come last; a rule reports them.

@@ -1,0 +1,117 @@
+//! A tenant's objects land in namespaces that are that tenant's alone.
+//!
+//! Names of namespaces are joined of a prefix and a customer's name, and two pairs can come to the
+//! same: `a-` with `b-c`, and `a-b-` with `c`. As with addresses, whoever started first keeps it.
+
+use std::collections::HashMap;
+
+use super::Rule;
+use crate::model::package::NamespacePer;
+use crate::model::package::Placement;
+use crate::validate::findings::At;
+use crate::validate::findings::Findings;
+use crate::validate::findings::Located as _;
+use crate::validate::view::Customer;
+use crate::validate::view::Purchase;
+use crate::validate::view::World;
+
+pub(super) const RULE: Rule = Rule::whole(
+    "foreign-namespace",
+    "A tenant's objects land in namespaces that are that tenant's alone.",
+    check,
+)
+.and_each(check_system);
+
+/// Namespaces that others own on most clusters.
+const SYSTEM: &[&str] =
+    &["default", "cert-manager", "external-dns", "ingress-nginx", "monitoring", "tenantry-system"];
+
+fn check(world: &World<'_>, findings: &mut Findings) {
+    let mut first: HashMap<&str, &Purchase<'_>> = HashMap::new();
+    let mut contested: HashMap<&str, Vec<&Purchase<'_>>> = HashMap::new();
+    for purchase in world.customers.iter().flat_map(|customer| &customer.subscriptions) {
+        let Some(namespace) = &purchase.namespace else { continue };
+        if let Some(other) = first.insert(namespace, purchase)
+            && (contested.contains_key(namespace.as_str()) || !may_share(purchase, other))
+        {
+            contested.entry(namespace).or_insert_with(|| vec![other]).push(purchase);
+        }
+    }
+    let mut contested: Vec<_> = contested.into_iter().collect();
+    contested.sort_by_key(|(namespace, _)| *namespace);
+    for (namespace, mut purchases) in contested {
+        purchases.sort_by_key(|purchase| purchase.seniority());
+        decide(namespace, &purchases, findings);
+    }
+}
+
+/// Subscriptions of one tenant share a namespace where their packages say so, and where the same
+/// templates render them: others could give two objects one name.
+fn may_share(one: &Purchase<'_>, other: &Purchase<'_>) -> bool {
+    let (Some(here), Some(there)) = (placement(one), placement(other)) else { return true };
+    one.document.spec.tenant == other.document.spec.tenant
+        && here.namespace_per == NamespacePer::Tenant
+        && there.namespace_per == NamespacePer::Tenant
+        && here.templates == there.templates
+}
+
+fn placement<'a>(purchase: &Purchase<'a>) -> Option<&'a Placement> {
+    purchase.offer?.package.spec.placement.as_ref()
+}
+
+fn decide(namespace: &str, purchases: &[&Purchase<'_>], findings: &mut Findings) {
+    let Some((first, others)) = purchases.split_first() else { return };
+    let with_first = |purchase: &Purchase<'_>| {
+        purchase.document.origin == first.document.origin || may_share(purchase, first)
+    };
+    let Some(rival) = others.iter().find(|other| !with_first(other)) else { return };
+    let unclear = rival.document.spec.starts == first.document.spec.starts;
+    for purchase in purchases {
+        let other = match (with_first(purchase), unclear) {
+            (true, false) => continue,
+            (true, true) => rival,
+            (false, _) => first,
+        };
+        let tenant = &other.document.spec.tenant;
+        let (message, help) = if *tenant == purchase.document.spec.tenant {
+            (
+                format!(
+                    "subscription `{}` is in the namespace `{namespace}` already",
+                    other.document.name
+                ),
+                "choose another `subdomain`",
+            )
+        } else {
+            (
+                format!("the namespace `{namespace}` belongs to `{tenant}`"),
+                "choose another `subdomain`, or have the operator change the package's `namespacePrefix`",
+            )
+        };
+        findings
+            .error(place(purchase), message)
+            .help(help)
+            .related(place(other), "it belongs to this one");
+    }
+}
+
+fn place(purchase: &Purchase<'_>) -> At {
+    let path =
+        if purchase.document.spec.subdomain.is_some() { "spec.subdomain" } else { "spec.tenant" };
+    purchase.document.at(path)
+}
+
+fn check_system(_: &World<'_>, customer: &Customer<'_>, findings: &mut Findings) {
+    for purchase in &customer.subscriptions {
+        let Some(namespace) = purchase.namespace.as_deref() else { continue };
+        let of_cluster = customer.cluster.is_some_and(|cluster| {
+            let database = cluster.spec.database_server.as_ref();
+            cluster.spec.ingress.namespace == namespace
+                || database.is_some_and(|server| server.admin_secret.namespace == namespace)
+        });
+        if of_cluster || namespace.starts_with("kube-") || SYSTEM.contains(&namespace) {
+            findings
+                .error(place(purchase), format!("the namespace `{namespace}` belongs to the cluster"))
+                .help("choose another `subdomain`, or have the operator change the package's `namespacePrefix`");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A credential that a component uses is made by some component of the package.
+
+use std::collections::BTreeSet;
+
+use super::Rule;
+use crate::model::component::Setting;
+use crate::model::typed::nearest;
+use crate::validate::findings::Findings;
+use crate::validate::findings::Located as _;
+use crate::validate::findings::Subject;
+use crate::validate::view::World;
+
+pub(super) const RULE: Rule = Rule::whole(
+    "unknown-credential",
+    "A credential that a component uses is made by some component of the package.",
+    check,
+);
+
+fn check(world: &World<'_>, findings: &mut Findings) {
+    for offer in world.offers.values() {
+        if offer.missing.is_some() {
+            continue;
+        }
+        let parts = offer.parts.iter().map(|part| part.component);
+        let made: BTreeSet<&str> = parts
+            .clone()
+            .chain(offer.cache)
+            .flat_map(|component| &component.spec.credentials)
+            .map(|credential| credential.key.as_str())
+            .collect();
+        for component in parts {
+            for (name, setting) in &component.spec.environment {
+                let Setting::Credential(key) = setting else { continue };
+                if made.contains(key.as_str()) {
+                    continue;
+                }
+                let package = &offer.package.name;
+                let help = match nearest(key, made.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "add it to the `credentials` of one of the package's components".into(),
+                };
+                findings
+                    .error(
+                        component.at(format!("spec.environment.{name}.credential")),
+                        format!("nothing in the package `{package}` makes the credential `{key}`"),
+                    )
+                    .help(help)
+                    .holds([Subject::Package(package.clone())]);
+            }
+        }
+    }
+}
