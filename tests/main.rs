@@ -10,6 +10,7 @@
 mod architecture;
 mod cli;
 mod documents;
+mod model;
 mod plan;
 mod source;
 mod support;

@@ -30,6 +30,7 @@ pub mod typed;
 pub mod read;
 pub mod configuration;
 pub mod resource;
+pub mod schema;
 pub mod marks;
 
 pub use channel::Channel;

@@ -30,7 +30,7 @@ pub struct Package {
     pub placement: Option<Placement>,
     #[serde(default)]
     pub components: Vec<Part>,
-    /// The namespace's ResourceQuota, by its own names: `requests.cpu: 4`.
+    /// The namespace's `ResourceQuota`, by its own names: `requests.cpu: 4`.
     #[serde(default)]
     pub quota: BTreeMap<String, Quantity>,
     /// What is sold by number: users, classes, storage, devices. Absent means without limit.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use schemars::Schema;
+use schemars::SchemaGenerator;
 use serde::de::DeserializeOwned;
 
 use super::Channel;
@@ -95,9 +97,12 @@ macro_rules! kinds {
             }
         }
 
-        /// The JSON Schema of every kind's specification, by kind.
-        pub(super) fn spec_schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)> {
-            vec![$((stringify!($kind), generator.subschema_for::<$kind>())),+]
+        /// The JSON Schema of a kind's specification.
+        pub(super) fn spec_schema(kind: &str, generator: &mut SchemaGenerator) -> Option<Schema> {
+            match kind {
+                $(stringify!($kind) => Some(generator.subschema_for::<$kind>()),)+
+                _ => None,
+            }
         }
     };
 }
@@ -256,12 +261,11 @@ fn read_document(node: &Node, origin: Origin) -> Result<AnyDocument, Box<Finding
     let kind_name: String = typed::read(kind).map_err(mismatch)?;
     let metadata: Metadata = typed::read(field("metadata")?).map_err(mismatch)?;
     let spec = field("spec")?;
-    match AnyDocument::read(&kind_name, metadata.name, origin, spec) {
-        Some(document) => document.map_err(mismatch),
-        None => {
-            let message = format!("there is no kind `{kind_name}`");
-            Err(wrong(kind.mark, "unknown-kind", message, typed::suggestion(&kind_name, KINDS)))
-        }
+    if let Some(document) = AnyDocument::read(&kind_name, metadata.name, origin, spec) {
+        document.map_err(mismatch)
+    } else {
+        let message = format!("there is no kind `{kind_name}`");
+        Err(wrong(kind.mark, "unknown-kind", message, typed::suggestion(&kind_name, KINDS)))
     }
 }
 

@@ -27,11 +27,11 @@ pub struct Subscription {
     #[serde(default)]
     pub domains: Vec<String>,
     /// The day of the first period: every later period is counted from it.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date"))]
     pub starts: Date,
     /// The last day that is paid for; none for what does not end by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
     pub paid_through: Option<Date>,
     /// Reasons why it is held; it runs when none is left.
     #[serde(default)]

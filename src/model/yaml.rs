@@ -151,7 +151,7 @@ pub fn read(bytes: &[u8]) -> (Vec<Node>, Vec<Unreadable>) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
             let good = &bytes[..error.valid_up_to()];
-            let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = good.split(|byte| *byte == b'\n').count();
             let column = good.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
             let mark = Mark { line: count(line), column: count(column) };
             let refusal = Unreadable::new(mark, "the file is not UTF-8", "save it as UTF-8");
@@ -259,7 +259,7 @@ impl<'text> Reader<'text> {
                 } else {
                     "check the indentation, the colons and the quotes around here"
                 };
-                Err(Stop::Syntax(Unreadable::new(mark, error.info().to_owned(), help)))
+                Err(Stop::Syntax(Unreadable::new(mark, error.info().clone(), help)))
             }
         }
     }

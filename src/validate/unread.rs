@@ -37,14 +37,11 @@ impl<'a> Unread<'a> {
             if made_out == file.findings.len() {
                 continue;
             }
-            match folder_of(&file.file) {
-                Some(folder) => {
-                    unread.folders.insert(folder);
-                }
-                None => {
-                    let text = snapshot.text(&file.file).unwrap_or_default();
-                    unread.mentioned.extend(names_in(text).map(|name| (name, &*file.file)));
-                }
+            if let Some(folder) = folder_of(&file.file) {
+                unread.folders.insert(folder);
+            } else {
+                let text = snapshot.text(&file.file).unwrap_or_default();
+                unread.mentioned.extend(names_in(text).map(|name| (name, &*file.file)));
             }
         }
         unread

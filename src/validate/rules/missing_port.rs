@@ -14,12 +14,14 @@ pub(super) const RULE: Rule = Rule::whole(
 fn check(world: &World<'_>, findings: &mut Findings) {
     for component in world.configuration.components.values() {
         let spec = &component.spec;
-        let (path, message) = match spec.port {
-            Some(0) => ("spec.port", "nothing listens on port 0"),
-            Some(_) => continue,
-            None if !spec.routes.is_empty() => ("spec.routes", "routes lead to no port"),
-            None if spec.health_path.is_some() => ("spec.healthPath", "no port answers for health"),
-            None => continue,
+        let (path, message) = if spec.port == Some(0) {
+            ("spec.port", "nothing listens on port 0")
+        } else if spec.port.is_none() && !spec.routes.is_empty() {
+            ("spec.routes", "routes lead to no port")
+        } else if spec.port.is_none() && spec.health_path.is_some() {
+            ("spec.healthPath", "no port answers for health")
+        } else {
+            continue;
         };
         findings.error(component.at(path), message).help("add the `port` it listens on");
     }

@@ -42,14 +42,14 @@ fn check(world: &World<'_>, findings: &mut Findings) {
 }
 
 fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(written, known.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
-            match known.is_empty() {
-                true => "add it under `templates/`".to_owned(),
-                false => format!("add it under `templates/`, or use one of {}", known.join(", ")),
-            }
+    if let Some(near) = nearest(written, known.clone()) {
+        format!("did you mean `{near}`?")
+    } else {
+        let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+        if known.is_empty() {
+            "add it under `templates/`".to_owned()
+        } else {
+            format!("add it under `templates/`, or use one of {}", known.join(", "))
         }
     }
 }

@@ -1,0 +1,3 @@
+//! What the words promise to people who write them.
+
+mod schema;
