@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const ANY: &[&str] = &["*"];
 
 /// What would let the core touch the world.
-const WORLDLY: [&str; 16] = [
+const WORLDLY: [&str; 19] = [
     "axum::",
     "git2::",
     "hyper::",
@@ -42,7 +42,10 @@ const WORLDLY: [&str; 16] = [
     "tokio::",
     "std::env",
     "std::fs",
-    "std::net",
+    "TcpListener",
+    "TcpStream",
+    "ToSocketAddrs",
+    "UdpSocket",
     "std::process",
     "SystemTime",
     "Instant::now",

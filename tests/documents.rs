@@ -1,5 +1,5 @@
-//! What stands beside the code is true: the README's commands print what it quotes, the example
-//! has no findings, and the schemas are those of the types.
+//! What stands beside the code is true: the README's commands print what it quotes, and the
+//! example has no findings.
 
 use std::path::Path;
 

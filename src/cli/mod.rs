@@ -6,6 +6,7 @@ mod failure;
 mod files;
 mod output;
 mod progress;
+mod schema;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -56,6 +57,7 @@ struct Cli {
 enum Command {
     Approve(approve::Arguments),
     Completions(completions::Arguments),
+    Schema(schema::Arguments),
 }
 
 /// Does what a command line says.
@@ -77,6 +79,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Approve(arguments) => approve::run(arguments, output),
         Command::Completions(arguments) => completions::run(arguments, output),
+        Command::Schema(arguments) => schema::run(arguments, output),
     }
 }
 

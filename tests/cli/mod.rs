@@ -1,4 +1,5 @@
 //! What the operator sees: commands as they are typed, and everything they print.
 
 mod approve;
+mod schema;
 mod usage;
