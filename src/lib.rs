@@ -23,6 +23,8 @@ pub mod validate;
 pub mod plan;
 /// Git: where commits come from.
 pub mod source;
+/// The only chapter that changes the world.
+pub mod apply;
 /// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
 pub mod sandbox;
 /// What the environment says.

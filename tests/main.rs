@@ -15,3 +15,4 @@ mod plan;
 mod source;
 mod support;
 mod validate;
+mod apply;

@@ -1,0 +1,114 @@
+//! What a write would do, without doing it.
+
+use http::Method;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::apply::error::ApplyError;
+use crate::model::Resource;
+use crate::model::UnitName;
+use crate::model::marks;
+
+use super::Cluster;
+use super::connection::APPLY_PATCH;
+use super::connection::Call;
+use super::generate;
+use super::generate::LiveSecret;
+use super::generate::Wanted;
+use super::kinds::Served;
+use super::rules::Rules;
+use super::write::is_secret;
+use super::write::marked;
+
+/// An object before and after a write that was not made. What is no decision of anybody is left
+/// out, and the values of Secrets are replaced by words that only tell whether they differ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// None where it is not there.
+    pub before: Option<Value>,
+    pub after: Value,
+}
+
+impl Cluster {
+    /// Asks the API server what would become of an object.
+    pub async fn dry_run(
+        &self,
+        unit: &UnitName,
+        resource: &Resource,
+    ) -> Result<Preview, ApplyError> {
+        let id = &resource.id;
+        let api_version = resource.body["apiVersion"].as_str().unwrap_or_default();
+        let served = self.kinds().written(self.connection(), id, api_version).await?;
+        let there = self.there(&served, id).await?;
+        let mut before: Option<Value> = match &there {
+            Some(there) => Some(self.connection().parse(&there.json)?),
+            None => None,
+        };
+        let mut body = marked(unit, resource);
+        if let (Some(before), Some(there)) = (&before, &there) {
+            Rules::of(&resource.body).bend(&mut body, before, &there.seen);
+        }
+        if is_secret(id) {
+            let live: LiveSecret = match &there {
+                Some(there) => self.connection().parse(&there.json)?,
+                None => LiveSecret::default(),
+            };
+            let wanted = Wanted::of(&resource.body, &id.to_string())?;
+            let generated = wanted.map(|wanted| wanted.foreseen(&live)).unwrap_or_default();
+            generate::fill_in(&mut body, &generated);
+        }
+        let mut after = match self.ask(&served, resource, &body).await {
+            // Its namespace would be made first.
+            Err(error) if error.is_not_found() && before.is_none() => body,
+            answer => answer?,
+        };
+        if is_secret(id) {
+            hide_values(before.as_mut(), &mut after);
+        }
+        before.as_mut().map(leave_out);
+        leave_out(&mut after);
+        Ok(Preview { before, after })
+    }
+
+    async fn ask(
+        &self,
+        served: &Served,
+        resource: &Resource,
+        body: &Value,
+    ) -> Result<Value, ApplyError> {
+        let manager = marks::TENANTRY;
+        let path =
+            format!("{}?fieldManager={manager}&force=true&dryRun=All", served.object(&resource.id));
+        let bytes = body.to_string().into_bytes();
+        let what = format!("{} would be refused", resource.id);
+        let call = Call::with(Method::PATCH, path, APPLY_PATCH, &bytes);
+        self.connection().read(&what, &call).await
+    }
+}
+
+/// Replaces the values of a Secret by words that are equal where the values are.
+fn hide_values(before: Option<&mut Value>, after: &mut Value) {
+    let old = before.as_ref().map(|before| before["data"].clone()).unwrap_or_default();
+    for object in before.into_iter().chain([&mut *after]) {
+        if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+            annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+    }
+    let Some(data) = after["data"].as_object_mut() else { return };
+    for (key, value) in data {
+        let words = if old[key] == *value { "(hidden)" } else { "(hidden, another one)" };
+        *value = json!(words);
+    }
+}
+
+/// Leaves out what the API server keeps for itself.
+fn leave_out(object: &mut Value) {
+    let Value::Object(fields) = object else { return };
+    fields.shift_remove("status");
+    let Some(Value::Object(metadata)) = fields.get_mut("metadata") else { return };
+    for field in
+        ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"]
+    {
+        metadata.shift_remove(field);
+    }
+}

@@ -1,0 +1,11 @@
+//! Changing the world and seeing it change: on every API server that this machine has, and on a
+//! real PostgreSQL.
+
+mod world;
+mod writing;
+mod drift;
+mod sharing;
+mod secrets;
+mod deleting;
+mod inventory;
+mod watching;
