@@ -88,18 +88,24 @@ impl Cluster {
 
 /// Replaces the values of a Secret by words that are equal where the values are.
 fn hide_values(before: Option<&mut Value>, after: &mut Value) {
-    let old = before.as_ref().map(|before| before["data"].clone()).unwrap_or_default();
-    for object in before.into_iter().chain([&mut *after]) {
+    let mut nothing = Value::Null;
+    let before = before.unwrap_or(&mut nothing);
+    let old = before["data"].clone();
+    let hide = |object: &mut Value, words: &dyn Fn(&str, &Value) -> &'static str| {
         if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+            // What others applied stands there in the clear.
             annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
         }
-    }
-    let Some(data) = after["data"].as_object_mut() else { return };
-    for (key, value) in data {
-        let words = if old[key] == *value { "(hidden)" } else { "(hidden, another one)" };
-        *value = json!(words);
-    }
+        for (key, value) in object["data"].as_object_mut().into_iter().flatten() {
+            *value = json!(words(key, value));
+        }
+    };
+    hide(before, &|_, _| HIDDEN);
+    hide(after, &|key, value| if old[key] == *value { HIDDEN } else { HIDDEN_OTHER });
 }
+
+const HIDDEN: &str = "(hidden)";
+const HIDDEN_OTHER: &str = "(hidden, another one)";
 
 /// Leaves out what the API server keeps for itself.
 fn leave_out(object: &mut Value) {

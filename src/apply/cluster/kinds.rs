@@ -206,6 +206,9 @@ impl Kinds {
             }
             return Ok(None);
         }
+        if kind.group.is_empty() {
+            return self.ask(connection, "", "v1", &kind.kind).await;
+        }
         let what = format!("asking for the versions of `{}`", kind.group);
         let path = format!("/apis/{}", kind.group);
         let group: Group = match connection.read(&what, &Call::get(path)).await {

@@ -118,9 +118,9 @@ impl Cluster {
         self.connection().read(&what, &Call::get(served.object(&id))).await
     }
 
-    /// What the watches know of a unit; none before they know everything once.
+    /// What the watches know of a unit; none before everything that it can own has been read once.
     pub fn observed(&self, unit: &UnitName) -> Option<Result<Observed, ApplyError>> {
-        self.store().is_complete().then(|| {
+        self.store().knows_all_of(unit).then(|| {
             self.store().observed(unit).map_err(|error| inventory::unreadable(unit, &error))
         })
     }

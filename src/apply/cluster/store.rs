@@ -33,9 +33,11 @@ pub(super) struct Store {
 struct State {
     kinds: HashMap<Kind, HashMap<Arc<ResourceId>, Known>>,
     units: HashMap<Arc<UnitName>, Unit>,
-    /// Kinds that inventories list, or have listed.
+    /// Kinds that inventories name, or have named.
+    named: BTreeSet<Kind>,
+    /// Kinds of which everything has been read once, from beginning to end.
     listed: BTreeSet<Kind>,
-    /// Whether every kind and all inventories have been read once, from beginning to end.
+    /// Whether all inventories and every kind that we render have been read once.
     complete: bool,
 }
 
@@ -43,6 +45,13 @@ struct State {
 struct Unit {
     things: Vec<Arc<ResourceId>>,
     parent: Option<Parent>,
+}
+
+impl Unit {
+    fn names(&self, kind: &Kind) -> bool {
+        let inventory = self.parent.as_ref().and_then(|parent| parent.inventory().ok());
+        inventory.is_some_and(|inventory| inventory.entries.keys().any(|id| Kind::of(id) == *kind))
+    }
 }
 
 struct Known {
@@ -150,8 +159,8 @@ impl Store {
         let mut state = self.state();
         let kinds = parent.inventory().map(|inventory| inventory.entries).unwrap_or_default();
         for kind in kinds.keys().map(Kind::of).filter(Kind::is_in_cluster) {
-            if !state.listed.contains(&kind) {
-                state.listed.insert(kind);
+            if !state.named.contains(&kind) {
+                state.named.insert(kind);
                 self.new_kind.notify_one();
             }
         }
@@ -202,14 +211,24 @@ impl Store {
         }
     }
 
-    /// Kinds that inventories list.
-    pub(super) fn listed_kinds(&self) -> BTreeSet<Kind> {
-        self.state().listed.clone()
+    /// Kinds that inventories name.
+    pub(super) fn named_kinds(&self) -> BTreeSet<Kind> {
+        self.state().named.clone()
     }
 
-    /// Waits until an inventory lists a kind that none listed before.
-    pub(super) async fn a_new_kind_is_listed(&self) {
+    /// Waits until an inventory names a kind that none named before.
+    pub(super) async fn a_new_kind_is_named(&self) {
         self.new_kind.notified().await;
+    }
+
+    /// Takes that everything of a kind has been read once. Whoever owns some may have waited.
+    pub(super) fn listed(&self, kind: &Kind) -> Vec<Event> {
+        let mut state = self.state();
+        if !state.listed.insert(kind.clone()) || !state.complete {
+            return Vec::new();
+        }
+        let waiting = state.units.iter().filter(|(_, unit)| unit.names(kind));
+        waiting.map(|(unit, _)| Event::Inventory { unit: UnitName::clone(unit) }).collect()
     }
 
     pub(super) fn complete(&self) {
@@ -218,6 +237,15 @@ impl Store {
 
     pub(super) fn is_complete(&self) -> bool {
         self.state().complete
+    }
+
+    /// Whether everything that the unit's inventory names has been read once.
+    pub(super) fn knows_all_of(&self, unit: &UnitName) -> bool {
+        let state = self.state();
+        let parent = state.units.get(unit).and_then(|unit| unit.parent.as_ref());
+        let entries = parent.and_then(|parent| parent.inventory().ok()).unwrap_or_default().entries;
+        let mut kinds = entries.keys().map(Kind::of).filter(Kind::is_in_cluster);
+        state.complete && kinds.all(|kind| state.listed.contains(&kind))
     }
 
     /// All units that own anything or that anything says it belongs to.

@@ -130,7 +130,7 @@ async fn supervise(shared: Arc<Shared>) {
     if start(Subject::Inventories).await.is_err() {
         return;
     }
-    let mut kinds: BTreeSet<Kind> = Kind::known().chain(store.listed_kinds()).collect();
+    let mut kinds: BTreeSet<Kind> = Kind::known().collect();
     let firsts: Vec<oneshot::Receiver<()>> =
         kinds.iter().map(|kind| start(Subject::Objects(kind.clone()))).collect();
     for first in firsts {
@@ -141,13 +141,14 @@ async fn supervise(shared: Arc<Shared>) {
     store.complete();
     shared.tell(Event::Synced).await;
 
+    // A kind that only some unit has keeps nobody else waiting.
     loop {
-        store.a_new_kind_is_listed().await;
-        for kind in store.listed_kinds() {
+        for kind in store.named_kinds() {
             if kinds.insert(kind.clone()) {
                 drop(start(Subject::Objects(kind)));
             }
         }
+        store.a_new_kind_is_named().await;
     }
 }
 
@@ -225,6 +226,7 @@ async fn list(
     };
     let Some(collection) = collection else {
         shared.tell_all(subject.sweep(store, progress.round, u64::MAX)).await;
+        shared.tell_all(subject.listed(store)).await;
         return Ok(false);
     };
     let mut pages = cluster.pages(&collection, subject.selector());
@@ -240,6 +242,7 @@ async fn list(
         }
     }
     shared.tell_all(subject.sweep(store, progress.round, progress.version)).await;
+    shared.tell_all(subject.listed(store)).await;
     progress.collection = Some(collection);
     Ok(true)
 }
@@ -363,6 +366,13 @@ impl Subject {
         match self {
             Self::Inventories => store.sweep_parents(round, version),
             Self::Objects(kind) => store.sweep(kind, round, version),
+        }
+    }
+
+    fn listed(&self, store: &Store) -> Vec<Event> {
+        match self {
+            Self::Inventories => Vec::new(),
+            Self::Objects(kind) => store.listed(kind),
         }
     }
 
