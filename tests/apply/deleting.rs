@@ -37,7 +37,7 @@ async fn another_thing_of_the_same_name_is_not_deleted() {
 #[tokio::test]
 async fn what_a_deployment_made_goes_with_it() {
     for world in worlds().await {
-        let deployment = world.deployment(1, Value::Null);
+        let deployment = world.deployment(1, &Value::Null);
         let live = world.apply(&deployment).await.live.unwrap();
         let sets = format!("/apis/apps/v1/namespaces/{}/replicasets", world.namespace);
         let count = async || world.kubectl.get(&sets).await["items"].as_array().map_or(0, Vec::len);

@@ -86,7 +86,7 @@ async fn an_added_field_is_no_drift() {
 #[tokio::test]
 async fn a_touched_status_is_no_drift() {
     for world in worlds().await {
-        let deployment = world.deployment(0, Value::Null);
+        let deployment = world.deployment(0, &Value::Null);
         let path = format!("{}/status", world.path("deployments", "web"));
         let touch = async || {
             let status = json!({"status": {"conditions": [{"type": "Odd", "status": "True"}]}});
@@ -101,7 +101,7 @@ async fn a_touched_status_is_no_drift() {
 #[tokio::test]
 async fn a_deployment_scaled_by_hand_is_seen_and_put_back() {
     for world in worlds().await {
-        let deployment = world.deployment(1, Value::Null);
+        let deployment = world.deployment(1, &Value::Null);
         let path = format!("{}/scale", world.path("deployments", "web"));
         let scale = async || {
             world.kubectl.patch(&path, "kubectl", json!({"spec": {"replicas": 3}})).await;
@@ -116,7 +116,7 @@ async fn a_deployment_scaled_by_hand_is_seen_and_put_back() {
 #[tokio::test]
 async fn a_deployment_with_more_replicas_by_edit_is_seen_and_put_back() {
     for world in worlds().await {
-        let deployment = world.deployment(1, Value::Null);
+        let deployment = world.deployment(1, &Value::Null);
         let path = world.path("deployments", "web");
         let edit = async || {
             world.kubectl.patch(&path, "kubectl-edit", json!({"spec": {"replicas": 3}})).await;
@@ -130,7 +130,7 @@ async fn a_deployment_with_more_replicas_by_edit_is_seen_and_put_back() {
 #[tokio::test]
 async fn a_changed_image_is_seen_and_put_back() {
     for world in worlds().await {
-        let deployment = world.deployment(1, Value::Null);
+        let deployment = world.deployment(1, &Value::Null);
         let path = world.path("deployments", "web");
         let edit = async || {
             let path = format!("{path}?fieldManager=kubectl-set");

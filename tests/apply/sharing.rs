@@ -18,7 +18,7 @@ async fn replicas(world: &World) -> Value {
 #[tokio::test]
 async fn ignored_replicas_are_sent_once_and_then_stay_as_the_autoscaler_has_them() {
     for world in worlds().await {
-        let created = world.apply(&world.deployment(1, ignoring())).await;
+        let created = world.apply(&world.deployment(1, &ignoring())).await;
         assert_eq!(created.outcome, Outcome::Created);
         assert_eq!(replicas(&world).await, 1);
 
@@ -28,7 +28,7 @@ async fn ignored_replicas_are_sent_once_and_then_stay_as_the_autoscaler_has_them
         let live = world.seen(&created.id).await.unwrap();
         assert_eq!(live.owned, created.live.unwrap().owned, "it is no drift");
 
-        world.apply(&world.deployment(2, ignoring())).await;
+        world.apply(&world.deployment(2, &ignoring())).await;
         assert_eq!(replicas(&world).await, 5);
     }
 }
@@ -36,12 +36,12 @@ async fn ignored_replicas_are_sent_once_and_then_stay_as_the_autoscaler_has_them
 #[tokio::test]
 async fn ignored_replicas_that_nobody_took_keep_their_value() {
     for world in worlds().await {
-        let created = world.apply(&world.deployment(1, ignoring())).await;
+        let created = world.apply(&world.deployment(1, &ignoring())).await;
         let path = format!("{}/scale", world.path("deployments", "web"));
         world.kubectl.patch(&path, "kubectl", json!({"spec": {"replicas": 4}})).await;
         let live = world.seen(&created.id).await.unwrap();
         assert_eq!(live.owned, created.live.unwrap().owned, "it is no drift");
-        world.apply(&world.deployment(1, ignoring())).await;
+        world.apply(&world.deployment(1, &ignoring())).await;
         assert_eq!(replicas(&world).await, 4);
     }
 }
@@ -49,10 +49,13 @@ async fn ignored_replicas_that_nobody_took_keep_their_value() {
 #[tokio::test]
 async fn beginning_to_ignore_replicas_never_changes_them() {
     for world in worlds().await {
-        world.apply(&world.deployment(3, Value::Null)).await;
-        world.apply(&world.deployment(1, ignoring())).await;
+        world.apply(&world.deployment(3, &Value::Null)).await;
+        world.apply(&world.deployment(1, &ignoring())).await;
         assert_eq!(replicas(&world).await, 3);
-        assert_eq!(world.apply(&world.deployment(1, ignoring())).await.outcome, Outcome::Unchanged);
+        assert_eq!(
+            world.apply(&world.deployment(1, &ignoring())).await.outcome,
+            Outcome::Unchanged
+        );
     }
 }
 
@@ -60,13 +63,13 @@ async fn beginning_to_ignore_replicas_never_changes_them() {
 async fn a_yielded_field_stays_with_whoever_takes_it() {
     for world in worlds().await {
         let yielding = json!({"tenantry.dev/yield": "spec.replicas"});
-        world.apply(&world.deployment(1, yielding.clone())).await;
+        world.apply(&world.deployment(1, &yielding)).await;
         let path = world.path("deployments", "web");
         world.kubectl.patch(&path, "kubectl-edit", json!({"spec": {"replicas": 6}})).await;
-        world.apply(&world.deployment(2, yielding.clone())).await;
+        world.apply(&world.deployment(2, &yielding)).await;
         assert_eq!(replicas(&world).await, 6);
 
-        world.apply(&world.deployment(2, Value::Null)).await;
+        world.apply(&world.deployment(2, &Value::Null)).await;
         assert_eq!(replicas(&world).await, 2, "without the annotation ours wins");
     }
 }

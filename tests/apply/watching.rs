@@ -65,7 +65,7 @@ async fn what_others_do_is_told_and_what_we_do_is_not() {
 async fn the_health_of_a_deployment_follows_its_status() {
     for world in worlds().await {
         let mut watching = world.watch().await;
-        let deployment = world.deployment(0, Value::Null);
+        let deployment = world.deployment(0, &Value::Null);
         let applied = world.apply(&deployment).await.live.unwrap();
         assert_ne!(applied.health, Health::Ready, "nobody has looked at it yet");
         watching.wait_until(&deployment.id, |live| live.health == Health::Ready).await;

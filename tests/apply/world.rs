@@ -98,7 +98,7 @@ impl World {
         self.resource("v1", "ConfigMap", "settings", json!({"data": {"key": value}}))
     }
 
-    pub(crate) fn deployment(&self, replicas: u32, annotations: Value) -> Resource {
+    pub(crate) fn deployment(&self, replicas: u32, annotations: &Value) -> Resource {
         let pod = json!({
             "metadata": {"labels": {"app": "web"}},
             "spec": {"containers": [{"name": "web", "image": "nginx:1", "ports": [{"containerPort": 80, "protocol": "TCP"}]}]},
@@ -170,7 +170,7 @@ pub(crate) struct Watching {
 impl Watching {
     /// Waits for an event about this unit or about the watches themselves.
     pub(crate) async fn wait_for(&mut self, mut wanted: impl FnMut(&Event) -> bool) -> Event {
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_mins(1);
         let next = async {
             loop {
                 let event = self.events.recv().await.expect("the watches go on");
@@ -274,7 +274,7 @@ impl Kubectl {
 
 /// Waits until a condition holds.
 pub(crate) async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(value) = holds().await {
             return value;

@@ -306,7 +306,7 @@ fn client(config: &Config) -> Result<kube::Client, kube::Error> {
     let connector = config.rustls_https_connector_with_connector(connector)?;
     let http = HttpClient::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(Duration::from_mins(1))
         .build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())

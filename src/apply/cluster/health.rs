@@ -21,9 +21,13 @@ pub(super) fn health(kind: &Kind, seen: &Seen) -> Health {
         ("apps", "StatefulSet") => stateful_set(seen),
         ("apps", "DaemonSet") => daemon_set(seen),
         ("batch", "Job") => job(seen),
-        ("", _)
-        | (
-            "batch" | "policy" | "networking.k8s.io" | "rbac.authorization.k8s.io" | "autoscaling",
+        (
+            ""
+            | "batch"
+            | "policy"
+            | "networking.k8s.io"
+            | "rbac.authorization.k8s.io"
+            | "autoscaling",
             _,
         ) => Health::Ready,
         _ => custom(seen),
@@ -229,19 +233,19 @@ mod tests {
         assert_eq!(health, expected);
     }
 
-    fn deployment(status: Value) -> Value {
+    fn deployment(status: &Value) -> Value {
         json!({"metadata": {"name": "web", "generation": 2}, "spec": {"replicas": 2}, "status": status})
     }
 
     #[test]
     fn a_deployment_is_ready_when_all_its_pods_are_new_and_available() {
         let kind = "apps/Deployment";
-        check(kind, deployment(json!({})), "… its controller has not looked at the change yet");
+        check(kind, deployment(&json!({})), "… its controller has not looked at the change yet");
         let status = |updated: i64, all: i64, available: i64| json!({"observedGeneration": 2, "updatedReplicas": updated, "replicas": all, "availableReplicas": available});
-        check(kind, deployment(status(1, 2, 2)), "… 1 of 2 pods are made");
-        check(kind, deployment(status(2, 3, 2)), "… 1 old pods have not ended");
-        check(kind, deployment(status(2, 2, 1)), "… 1 of 2 pods are ready");
-        check(kind, deployment(status(2, 2, 2)), "ready");
+        check(kind, deployment(&status(1, 2, 2)), "… 1 of 2 pods are made");
+        check(kind, deployment(&status(2, 3, 2)), "… 1 old pods have not ended");
+        check(kind, deployment(&status(2, 2, 1)), "… 1 of 2 pods are ready");
+        check(kind, deployment(&status(2, 2, 2)), "ready");
         let none = json!({"metadata": {"name": "web", "generation": 1}, "spec": {"replicas": 0}, "status": {"observedGeneration": 1}});
         check(kind, none, "ready");
     }
@@ -250,9 +254,9 @@ mod tests {
     fn a_deployment_fails_when_it_is_late_or_its_pods_are_refused() {
         let failed = |name: &str, status: &str, reason: &str| json!({"observedGeneration": 2, "conditions": [{"type": name, "status": status, "reason": reason, "message": "exceeded quota: acme."}]});
         let late = failed("Progressing", "False", "ProgressDeadlineExceeded");
-        check("apps/Deployment", deployment(late), "✗ its pods did not become ready in time");
+        check("apps/Deployment", deployment(&late), "✗ its pods did not become ready in time");
         let refused = failed("ReplicaFailure", "True", "FailedCreate");
-        check("apps/Deployment", deployment(refused), "✗ exceeded quota: acme");
+        check("apps/Deployment", deployment(&refused), "✗ exceeded quota: acme");
     }
 
     #[test]

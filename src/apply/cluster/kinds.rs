@@ -119,8 +119,11 @@ fn api(group: &str, version: &str) -> String {
 #[derive(Default)]
 pub(super) struct Kinds {
     /// By group and version: the kinds of that, by name. Empty where there is no such version.
-    asked: RwLock<HashMap<(Box<str>, Box<str>), HashMap<Box<str>, Served>>>,
+    asked: RwLock<HashMap<GroupVersion, HashMap<Box<str>, Served>>>,
 }
+
+/// Such as `apps` and `v1`.
+type GroupVersion = (Box<str>, Box<str>);
 
 #[derive(Deserialize)]
 struct ResourceList {
@@ -136,11 +139,11 @@ struct Listed {
 
 #[derive(Deserialize)]
 struct Group {
-    versions: Vec<GroupVersion>,
+    versions: Vec<Version>,
 }
 
 #[derive(Deserialize)]
-struct GroupVersion {
+struct Version {
     version: Box<str>,
 }
 
@@ -215,7 +218,7 @@ impl Kinds {
             Err(error) if error.is_not_found() => return Ok(None),
             answer => answer?,
         };
-        for GroupVersion { version } in &group.versions {
+        for Version { version } in &group.versions {
             if let Some(served) = self.ask(connection, &kind.group, version, &kind.kind).await? {
                 return Ok(Some(served));
             }

@@ -64,8 +64,8 @@ impl Pages<'_> {
 
 impl Cluster {
     /// Begins to read all objects of a collection that the selector selects.
-    pub(super) fn pages(&self, collection: &str, selector: String) -> Pages<'_> {
-        let path = format!("{collection}?limit={PAGE}&labelSelector={}", escaped(&selector));
+    pub(super) fn pages(&self, collection: &str, selector: &str) -> Pages<'_> {
+        let path = format!("{collection}?limit={PAGE}&labelSelector={}", escaped(selector));
         Pages { cluster: self, path, next: Some(String::new()) }
     }
 
@@ -91,7 +91,7 @@ impl Cluster {
             return Ok(());
         };
         let selector = format!("{},{}={}", ours(), marks::UNIT, inventory::handle(unit));
-        let mut pages = self.pages(&served.all(), selector);
+        let mut pages = self.pages(&served.all(), &selector);
         while let Some(page) = pages.next().await? {
             for item in page.items {
                 let seen: Seen = self.connection().parse(item.get().as_bytes())?;

@@ -228,7 +228,7 @@ mod tests {
 
     use super::*;
 
-    fn seen(others: &Value, ours: Value) -> Seen {
+    fn seen(others: &Value, ours: &Value) -> Seen {
         let mut managed = vec![
             json!({"manager": "tenantry", "operation": "Apply", "time": "2026-01-01T00:00:00Z", "fieldsV1": ours}),
         ];
@@ -244,34 +244,34 @@ mod tests {
         .unwrap()
     }
 
-    fn live(others: &Value, ours: Value) -> Live {
+    fn live(others: &Value, ours: &Value) -> Live {
         seen(others, ours).live(&Kind::new("", "ConfigMap"))
     }
 
     #[test]
     fn the_order_of_fields_and_the_time_do_not_count_but_a_field_does() {
-        let one = live(&json!([]), json!({"f:a": {}, "f:b": {}}));
-        let other = live(&json!([]), json!({"f:b": {}, "f:a": {}}));
+        let one = live(&json!([]), &json!({"f:a": {}, "f:b": {}}));
+        let other = live(&json!([]), &json!({"f:b": {}, "f:a": {}}));
         assert_eq!(one.owned, other.owned);
-        assert_ne!(one.owned, live(&json!([]), json!({"f:a": {}})).owned);
-        assert_ne!(one.owned, live(&json!([]), json!({"f:a": {"f:b": {}}})).owned);
+        assert_ne!(one.owned, live(&json!([]), &json!({"f:a": {}})).owned);
+        assert_ne!(one.owned, live(&json!([]), &json!({"f:a": {"f:b": {}}})).owned);
     }
 
     #[test]
     fn an_ignored_field_does_not_count() {
-        let with = live(&json!([]), json!({"f:spec": {"f:replicas": {}}, "f:a": {}}));
-        assert_eq!(with.owned, live(&json!([]), json!({"f:a": {}})).owned);
+        let with = live(&json!([]), &json!({"f:spec": {"f:replicas": {}}, "f:a": {}}));
+        assert_eq!(with.owned, live(&json!([]), &json!({"f:a": {}})).owned);
     }
 
     #[test]
     fn a_label_of_a_person_is_foreign_and_one_of_kubernetes_or_ours_is_not() {
         let label = |manager: &str, label: &str| json!([{"manager": manager, "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {format!("f:{label}"): {}}}}}]);
         let ours = || json!({"f:metadata": {"f:labels": {"f:app": {}}}});
-        assert_eq!(live(&label("kubectl-label", "team"), ours()).foreign_labels, ["team".into()]);
-        assert!(live(&label("kube-controller-manager", "team"), ours()).foreign_labels.is_empty());
-        assert!(live(&label("kubectl-label", "app"), ours()).foreign_labels.is_empty());
-        assert!(live(&label("kubectl-label", "gone"), ours()).foreign_labels.is_empty());
-        let mut ignoring = seen(&label("kubectl-label", "team"), ours());
+        assert_eq!(live(&label("kubectl-label", "team"), &ours()).foreign_labels, ["team".into()]);
+        assert!(live(&label("kube-controller-manager", "team"), &ours()).foreign_labels.is_empty());
+        assert!(live(&label("kubectl-label", "app"), &ours()).foreign_labels.is_empty());
+        assert!(live(&label("kubectl-label", "gone"), &ours()).foreign_labels.is_empty());
+        let mut ignoring = seen(&label("kubectl-label", "team"), &ours());
         ignoring.metadata.annotations.insert(marks::IGNORE.into(), "metadata.labels.team".into());
         assert!(ignoring.live(&Kind::new("", "ConfigMap")).foreign_labels.is_empty());
     }
@@ -286,7 +286,7 @@ mod tests {
             managed("kube-controller-manager", "2026-01-05T00:00:00Z", spec()),
             managed("traefik", "2026-01-05T00:00:00Z", json!({"f:status": {}})),
         ]);
-        assert_eq!(live(&others, json!({})).changed_by.as_deref(), Some("kubectl-edit"));
+        assert_eq!(live(&others, &json!({})).changed_by.as_deref(), Some("kubectl-edit"));
     }
 
     #[test]

@@ -229,7 +229,7 @@ async fn list(
         shared.tell_all(subject.listed(store)).await;
         return Ok(false);
     };
-    let mut pages = cluster.pages(&collection, subject.selector());
+    let mut pages = cluster.pages(&collection, &subject.selector());
     while let Some(page) = pages.next().await? {
         let listed = version(&page.metadata.resource_version);
         if listed < progress.version {
