@@ -13,6 +13,7 @@ mod documents;
 mod model;
 mod plan;
 mod source;
+mod sandbox;
 mod support;
 mod validate;
 mod apply;
