@@ -46,10 +46,7 @@ pub(crate) fn perform(
     if route.group == "authorization.k8s.io" && route.resource == "selfsubjectaccessreviews" {
         return allow_everything(&incoming.body);
     }
-    let kind = serving
-        .cluster
-        .kinds
-        .find(&route.group, &route.version, &route.resource);
+    let kind = serving.cluster.kinds.find(&route.group, &route.version, &route.resource);
     let kind = kind.ok_or_else(Refusal::no_such_path)?;
     if !kind.namespaced && !route.namespace.is_empty() {
         return Err(Refusal::no_such_path());
@@ -69,12 +66,7 @@ pub(crate) fn perform(
     }
     let shape = Shape::wanted(incoming.header(&ACCEPT), &incoming.parameters);
     match verb {
-        "get" => Ok(shaped(
-            &target,
-            shape,
-            StatusCode::OK,
-            &*serving.cluster.find(&target)?,
-        )),
+        "get" => Ok(shaped(&target, shape, StatusCode::OK, &*serving.cluster.find(&target)?)),
         "list" => list_objects(serving, incoming, &target, shape),
         "watch" => watch_objects(serving, incoming, target, shape),
         "create" => {
@@ -86,9 +78,7 @@ pub(crate) fn perform(
         "update" => {
             let body = read_body(incoming)?;
             let manner = manner(incoming, &target)?;
-            let written = serving
-                .cluster
-                .change(&target, &manner, &|_| Ok(body.clone()))?;
+            let written = serving.cluster.change(&target, &manner, &|_| Ok(body.clone()))?;
             Ok(told(&target, shape, &written))
         }
         "patch" => {
@@ -112,15 +102,11 @@ pub(crate) fn perform(
                 ));
             }
             let config = read_body(incoming)?;
-            let written = serving
-                .cluster
-                .apply(&target, config, &manner(incoming, &target)?)?;
+            let written = serving.cluster.apply(&target, config, &manner(incoming, &target)?)?;
             Ok(told(&target, shape, &written))
         }
         "delete" => {
-            let deleted = serving
-                .cluster
-                .delete(&target, &delete_options(incoming)?)?;
+            let deleted = serving.cluster.delete(&target, &delete_options(incoming)?)?;
             Ok(match deleted {
                 Deleted::Gone(object) => json_answer(
                     StatusCode::OK,
@@ -141,11 +127,7 @@ fn selector(incoming: &Incoming, target: &Target) -> Result<Selector, Refusal> {
         parameters.text("labelSelector"),
         parameters.text("fieldSelector"),
     )?;
-    Ok(if target.key.name.is_empty() {
-        selector
-    } else {
-        selector.only(&target.key.name)
-    })
+    Ok(if target.key.name.is_empty() { selector } else { selector.only(&target.key.name) })
 }
 
 fn list_objects(
@@ -174,20 +156,10 @@ fn watch_objects(
 ) -> Result<Response, Refusal> {
     let selector = selector(incoming, &target)?;
     let namespace = target.key.namespace.to_string();
-    let watched = Watched {
-        kind: target.kind,
-        api_version: target.api_version,
-        namespace,
-        selector,
-        shape,
-    };
+    let watched =
+        Watched { kind: target.kind, api_version: target.api_version, namespace, selector, shape };
     let dropped = serving.faults.dropped_watches();
-    let body = watching::start(
-        serving.cluster.clone(),
-        watched,
-        &incoming.parameters,
-        dropped,
-    )?;
+    let body = watching::start(serving.cluster.clone(), watched, &incoming.parameters, dropped)?;
     Ok(plain(StatusCode::OK, "application/json", body))
 }
 
@@ -207,10 +179,7 @@ fn delete_all(
         &incoming.parameters,
     )?;
     for object in &page.objects {
-        let one = Target {
-            key: object.key.clone(),
-            ..target.clone()
-        };
+        let one = Target { key: object.key.clone(), ..target.clone() };
         match serving.cluster.delete(&one, &options) {
             Err(refusal) if refusal.code != 404 => return Err(refusal),
             _ => {}
@@ -233,11 +202,7 @@ pub(crate) fn shaped(
 }
 
 pub(crate) fn told(target: &Target, shape: Shape, written: &Written) -> Response {
-    let status = if written.created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = shaped(target, shape, status, &written.object);
     for warning in &written.warnings {
         let text = format!("299 - {}", Value::from(warning.as_str()));
@@ -283,11 +248,7 @@ pub(crate) fn manner(incoming: &Incoming, target: &Target) -> Result<Manner, Ref
     };
     let manager = match parameters.text("fieldManager") {
         "" => {
-            let agent = incoming
-                .header(&USER_AGENT)
-                .split('/')
-                .next()
-                .unwrap_or_default();
+            let agent = incoming.header(&USER_AGENT).split('/').next().unwrap_or_default();
             if agent.is_empty() { "unknown" } else { agent }
         }
         manager => manager,
@@ -315,11 +276,7 @@ pub(crate) fn manner(incoming: &Incoming, target: &Target) -> Result<Manner, Ref
 pub(crate) type Patch = fn(&Kind, &mut Value, &Value) -> Result<(), Refusal>;
 
 pub(crate) fn patch_of(incoming: &Incoming, kind: &Kind) -> Result<Patch, Refusal> {
-    let content_type = incoming
-        .header(&CONTENT_TYPE)
-        .split(';')
-        .next()
-        .unwrap_or_default();
+    let content_type = incoming.header(&CONTENT_TYPE).split(';').next().unwrap_or_default();
     match content_type {
         "application/merge-patch+json" => Ok(|_, body, patch| {
             patch::merge(body, patch);
@@ -339,11 +296,7 @@ pub(crate) fn patch_of(incoming: &Incoming, kind: &Kind) -> Result<Patch, Refusa
 }
 
 fn delete_options(incoming: &Incoming) -> Result<DeleteOptions, Refusal> {
-    let body = if incoming.body.is_empty() {
-        json!({})
-    } else {
-        read_body(incoming)?
-    };
+    let body = if incoming.body.is_empty() { json!({}) } else { read_body(incoming)? };
     let parameters = &incoming.parameters;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let asked = |name: &str| Some(parameters.text(name)).filter(|text| !text.is_empty());

@@ -25,11 +25,8 @@ pub(crate) struct Oddities {
 
 /// Makes `value` what the server would store. Nulls count as absent.
 pub(crate) fn normalize(kind: &Kind, value: &mut Value) -> Oddities {
-    let mut reader = Reader {
-        schema: &kind.schema,
-        path: String::new(),
-        oddities: Oddities::default(),
-    };
+    let mut reader =
+        Reader { schema: &kind.schema, path: String::new(), oddities: Oddities::default() };
     reader.read(&kind.root, value, false);
     reader.oddities
 }
@@ -130,17 +127,14 @@ impl Reader<'_> {
     }
 
     fn wrong(&mut self, expected: &str, found: &Value) {
-        self.oddities.wrong.push((
-            self.path.clone(),
-            format!("expected {expected}, got {}", kind_of(found)),
-        ));
+        self.oddities
+            .wrong
+            .push((self.path.clone(), format!("expected {expected}, got {}", kind_of(found))));
     }
 }
 
 fn whole_number(number: &serde_json::Number) -> Option<i64> {
-    number
-        .as_i64()
-        .or_else(|| number.to_string().strip_suffix(".0")?.parse().ok())
+    number.as_i64().or_else(|| number.to_string().strip_suffix(".0")?.parse().ok())
 }
 
 fn name_of(of: &Type) -> &'static str {
@@ -186,10 +180,7 @@ mod tests {
             "template": {"spec": {"hostNetwork": false, "containers": [
                 {"name": "web", "resources": {"limits": {"cpu": "1000m", "memory": 1024}}, "args": []}
             ], "volumes": [{"name": "v", "emptyDir": {}}], "nodeName": null}}}}));
-        assert!(
-            oddities.unknown.is_empty() && oddities.wrong.is_empty(),
-            "{oddities:?}"
-        );
+        assert!(oddities.unknown.is_empty() && oddities.wrong.is_empty(), "{oddities:?}");
         assert_eq!(
             value,
             json!({"metadata": {"name": "web"}, "spec": {"replicas": 0, "template": {"spec": {
@@ -204,10 +195,7 @@ mod tests {
             "template": {"spec": {"containers": [{"name": "a"}, {"name": "a", "imagePullPolicyy": "x"}]}}}}));
         assert_eq!(
             oddities.unknown,
-            [
-                "spec.replicass",
-                "spec.template.spec.containers[1].imagePullPolicyy"
-            ]
+            ["spec.replicass", "spec.template.spec.containers[1].imagePullPolicyy"]
         );
         assert_eq!(oddities.wrong[0].0, "spec.replicas");
         assert_eq!(oddities.duplicate.len(), 1);

@@ -22,11 +22,7 @@ fn within<'a>(object: &'a mut Value, field: &str) -> &'a mut Value {
 }
 
 fn items<'a>(object: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
-    object
-        .get_mut(field)
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
+    object.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 pub(crate) fn fill_in(kind: &Kind, body: &mut Value, minor: u16) {
@@ -174,11 +170,7 @@ fn pod_spec(spec: &mut Value) {
         }
         for source in items(&mut volume["projected"], "sources") {
             if source["serviceAccountToken"].is_object() {
-                set(
-                    &mut source["serviceAccountToken"],
-                    "expirationSeconds",
-                    3600,
-                );
+                set(&mut source["serviceAccountToken"], "expirationSeconds", 3600);
             }
         }
     }
@@ -189,17 +181,9 @@ fn fill_in_container(container: &mut Value) {
     set(container, "terminationMessagePath", "/dev/termination-log");
     set(container, "terminationMessagePolicy", "File");
     let image = container["image"].as_str().unwrap_or_default();
-    let tag = image
-        .rsplit('/')
-        .next()
-        .and_then(|name| name.split_once(':'))
-        .map(|(_, tag)| tag);
+    let tag = image.rsplit('/').next().and_then(|name| name.split_once(':')).map(|(_, tag)| tag);
     let moving = !image.contains('@') && tag.is_none_or(|tag| tag == "latest");
-    set(
-        container,
-        "imagePullPolicy",
-        if moving { "Always" } else { "IfNotPresent" },
-    );
+    set(container, "imagePullPolicy", if moving { "Always" } else { "IfNotPresent" });
     for port in items(container, "ports") {
         set(port, "protocol", "TCP");
     }
@@ -223,11 +207,7 @@ fn fill_in_container(container: &mut Value) {
     }
     for hook in ["postStart", "preStop"] {
         if container["lifecycle"][hook]["httpGet"].is_object() {
-            set(
-                &mut container["lifecycle"][hook]["httpGet"],
-                "scheme",
-                "HTTP",
-            );
+            set(&mut container["lifecycle"][hook]["httpGet"], "scheme", "HTTP");
         }
     }
 }
@@ -271,10 +251,7 @@ fn service(spec: &mut Value, minor: u16) {
 
 fn secret(body: &mut Value) {
     set(body, "type", "Opaque");
-    let Some(plain) = body
-        .as_object_mut()
-        .and_then(|body| body.shift_remove("stringData"))
-    else {
+    let Some(plain) = body.as_object_mut().and_then(|body| body.shift_remove("stringData")) else {
         return;
     };
     let data = within(body, "data");
@@ -285,10 +262,7 @@ fn secret(body: &mut Value) {
 
 fn network_policy(spec: &mut Value) {
     set(spec, "podSelector", Map::new());
-    let types = if spec["egress"]
-        .as_array()
-        .is_some_and(|rules| !rules.is_empty())
-    {
+    let types = if spec["egress"].as_array().is_some_and(|rules| !rules.is_empty()) {
         json!(["Ingress", "Egress"])
     } else {
         json!(["Ingress"])
@@ -304,11 +278,7 @@ fn network_policy(spec: &mut Value) {
 }
 
 fn role_binding(body: &mut Value) {
-    set(
-        within(body, "roleRef"),
-        "apiGroup",
-        "rbac.authorization.k8s.io",
-    );
+    set(within(body, "roleRef"), "apiGroup", "rbac.authorization.k8s.io");
     for subject in items(body, "subjects") {
         if subject["kind"] == "User" || subject["kind"] == "Group" {
             set(subject, "apiGroup", "rbac.authorization.k8s.io");
@@ -319,11 +289,9 @@ fn role_binding(body: &mut Value) {
 /// The bounds of a container are its defaults, too.
 fn limit_range(spec: &mut Value) {
     for limit in items(spec, "limits").filter(|limit| limit["type"] == "Container") {
-        for (source, target) in [
-            ("max", "default"),
-            ("default", "defaultRequest"),
-            ("min", "defaultRequest"),
-        ] {
+        for (source, target) in
+            [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")]
+        {
             let Some(amounts) = limit[source].as_object().cloned() else {
                 continue;
             };
@@ -336,10 +304,7 @@ fn limit_range(spec: &mut Value) {
 }
 
 fn custom_resource_definition(spec: &mut Value) {
-    let kind = spec["names"]["kind"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let kind = spec["names"]["kind"].as_str().unwrap_or_default().to_owned();
     let names = within(spec, "names");
     set(names, "singular", kind.to_lowercase());
     set(names, "listKind", format!("{kind}List"));

@@ -10,27 +10,13 @@ use crate::sandbox::kinds::join_group;
 use crate::sandbox::schema::Schema;
 use crate::sandbox::schema::Type;
 
-const VERBS: [&str; 8] = [
-    "create",
-    "delete",
-    "deletecollection",
-    "get",
-    "list",
-    "patch",
-    "update",
-    "watch",
-];
+const VERBS: [&str; 8] =
+    ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 pub(crate) const AGGREGATED: &str =
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// A part of a resource: its name, and the group, version and kind it speaks.
-type Subresource = (
-    &'static str,
-    &'static str,
-    &'static str,
-    String,
-    Vec<&'static str>,
-);
+type Subresource = (&'static str, &'static str, &'static str, String, Vec<&'static str>);
 
 pub(crate) fn version(cluster: &Cluster) -> Value {
     let version = cluster.kinds.version;
@@ -54,19 +40,11 @@ pub(crate) fn core_versions() -> Value {
 
 fn groups(cluster: &Cluster) -> Vec<(String, Vec<String>)> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for kind in cluster
-        .kinds
-        .all()
-        .iter()
-        .filter(|kind| !kind.group.is_empty())
-    {
-        let place = groups
-            .iter()
-            .position(|(name, _)| *name == kind.group)
-            .unwrap_or_else(|| {
-                groups.push((kind.group.clone(), Vec::new()));
-                groups.len() - 1
-            });
+    for kind in cluster.kinds.all().iter().filter(|kind| !kind.group.is_empty()) {
+        let place = groups.iter().position(|(name, _)| *name == kind.group).unwrap_or_else(|| {
+            groups.push((kind.group.clone(), Vec::new()));
+            groups.len() - 1
+        });
         for version in &kind.versions {
             if !groups[place].1.contains(version) {
                 groups[place].1.push(version.clone());
@@ -88,10 +66,8 @@ fn described(name: &str, versions: &[String]) -> Value {
 }
 
 pub(crate) fn group_list(cluster: &Cluster) -> Value {
-    let groups: Vec<Value> = groups(cluster)
-        .iter()
-        .map(|(name, versions)| described(name, versions))
-        .collect();
+    let groups: Vec<Value> =
+        groups(cluster).iter().map(|(name, versions)| described(name, versions)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
@@ -116,13 +92,7 @@ fn subresources(kind: &Kind) -> Vec<Subresource> {
     match (kind.group.as_str(), kind.plural.as_str()) {
         ("", "pods") => {
             parts.push(("log", "", "v1", "Pod".to_owned(), vec!["get"]));
-            parts.push((
-                "eviction",
-                "policy",
-                "v1",
-                "Eviction".to_owned(),
-                vec!["create"],
-            ));
+            parts.push(("eviction", "policy", "v1", "Eviction".to_owned(), vec!["create"]));
             parts.push(("binding", "", "v1", "Binding".to_owned(), vec!["create"]));
         }
         ("", "namespaces") => {
@@ -199,11 +169,7 @@ pub(crate) fn resources(cluster: &Cluster, group: &str, version: &str) -> Option
 
 /// Everything in one answer, as clients ask for it since 1.26.
 pub(crate) fn aggregated(cluster: &Cluster, core: bool) -> Value {
-    let groups = if core {
-        vec![(String::new(), vec!["v1".to_owned()])]
-    } else {
-        groups(cluster)
-    };
+    let groups = if core { vec![(String::new(), vec!["v1".to_owned()])] } else { groups(cluster) };
     let kinds = cluster.kinds.all();
     let mut items = Vec::new();
     for (group, versions) in groups {
@@ -213,9 +179,8 @@ pub(crate) fn aggregated(cluster: &Cluster, core: bool) -> Value {
                 let served = kinds
                     .iter()
                     .filter(|kind| kind.group == group && kind.versions.contains(version));
-                let resources: Vec<Value> = served
-                    .map(|kind| aggregated_resource(kind, version))
-                    .collect();
+                let resources: Vec<Value> =
+                    served.map(|kind| aggregated_resource(kind, version)).collect();
                 json!({"version": version, "resources": resources, "freshness": "Current"})
             })
             .collect();
@@ -260,10 +225,7 @@ fn aggregated_resource(kind: &Kind, version: &str) -> Value {
 /// The index of the `OpenAPI` 3 documents.
 pub(crate) fn openapi_index(cluster: &Cluster) -> Value {
     let mut paths = Map::new();
-    paths.insert(
-        "api/v1".to_owned(),
-        json!({"serverRelativeURL": "/openapi/v3/api/v1"}),
-    );
+    paths.insert("api/v1".to_owned(), json!({"serverRelativeURL": "/openapi/v3/api/v1"}));
     for (group, versions) in groups(cluster) {
         for version in versions {
             let path = format!("apis/{group}/{version}");
@@ -289,11 +251,7 @@ pub(crate) fn openapi(cluster: &Cluster, group: &str, version: &str) -> Value {
         } else {
             format!("/apis/{group}/{version}")
         };
-        let scope = if kind.namespaced {
-            "/namespaces/{namespace}"
-        } else {
-            ""
-        };
+        let scope = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
         let gvk = json!({"group": group, "version": version, "kind": kind.kind});
         let parameter =
             |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
@@ -307,10 +265,8 @@ pub(crate) fn openapi(cluster: &Cluster, group: &str, version: &str) -> Value {
         };
         let item = json!({"patch": operation("patch"), "put": operation("put"), "delete": operation("delete"), "get": operation("get")});
         paths.insert(format!("{prefix}{scope}/{}/{{name}}", kind.plural), item);
-        paths.insert(
-            format!("{prefix}{scope}/{}", kind.plural),
-            json!({"post": operation("post")}),
-        );
+        paths
+            .insert(format!("{prefix}{scope}/{}", kind.plural), json!({"post": operation("post")}));
         let Type::Struct(root) = kind.root else {
             continue;
         };
@@ -339,15 +295,9 @@ fn describe(schema: &Schema, id: usize, schemas: &mut Map<String, Value>) {
     names.sort();
     let mut properties = Map::new();
     for name in names {
-        properties.insert(
-            name.clone(),
-            describe_type(schema, &described.fields[name].of, schemas),
-        );
+        properties.insert(name.clone(), describe_type(schema, &described.fields[name].of, schemas));
     }
-    schemas.insert(
-        described.name.clone(),
-        json!({"type": "object", "properties": properties}),
-    );
+    schemas.insert(described.name.clone(), json!({"type": "object", "properties": properties}));
 }
 
 fn describe_type(schema: &Schema, of: &Type, schemas: &mut Map<String, Value>) -> Value {

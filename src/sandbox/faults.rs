@@ -46,10 +46,7 @@ impl Fault {
 
     /// Every request is answered with `status`.
     pub fn answers(status: u16) -> Self {
-        Self {
-            status: Some(status),
-            ..Self::default()
-        }
+        Self { status: Some(status), ..Self::default() }
     }
 
     /// Deletes are refused, as by a denying webhook.
@@ -161,25 +158,16 @@ impl Default for Faults {
 
 impl Faults {
     pub fn add(&self, fault: Fault) {
-        self.rules
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(fault);
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
     pub fn all(&self) -> Vec<Fault> {
-        self.rules
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Ends every fault and outage.
     pub fn clear(&self) {
-        self.rules
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.set_traffic(Traffic::Flowing);
     }
 
@@ -221,10 +209,8 @@ impl Faults {
             if let Some(status) = rule.status
                 && refusal.is_none()
             {
-                let message = rule
-                    .message
-                    .as_deref()
-                    .unwrap_or("this is a fault that was asked for");
+                let message =
+                    rule.message.as_deref().unwrap_or("this is a fault that was asked for");
                 refusal = Some(Refusal::failing(status, rule.retry_after_seconds, message));
             }
             if let Some(times) = &mut rule.times {
@@ -240,26 +226,14 @@ impl Faults {
 mod tests {
     use super::*;
 
-    const REQUEST: Request<'_> = Request {
-        verb: "apply",
-        resource: "secrets",
-        namespace: "acme",
-        name: "key",
-    };
+    const REQUEST: Request<'_> =
+        Request { verb: "apply", resource: "secrets", namespace: "acme", name: "key" };
 
     #[test]
     fn a_fault_hits_what_it_names_as_often_as_it_says() {
         let faults = Faults::default();
-        faults.add(
-            Fault::answers(503)
-                .on_verb("patch")
-                .on_resource("secrets")
-                .times(2),
-        );
-        let other = Request {
-            resource: "pods",
-            ..REQUEST
-        };
+        faults.add(Fault::answers(503).on_verb("patch").on_resource("secrets").times(2));
+        let other = Request { resource: "pods", ..REQUEST };
         assert!(faults.judge(&other).1.is_none());
         assert_eq!(faults.judge(&REQUEST).1.unwrap().code, 503);
         assert_eq!(faults.judge(&REQUEST).1.unwrap().code, 503);
@@ -270,9 +244,7 @@ mod tests {
     fn a_percentage_is_spread_evenly() {
         let faults = Faults::default();
         faults.add(Fault::answers(500).percent(25));
-        let hits = (0..100)
-            .filter(|_| faults.judge(&REQUEST).1.is_some())
-            .count();
+        let hits = (0..100).filter(|_| faults.judge(&REQUEST).1.is_some()).count();
         assert_eq!(hits, 25);
     }
 }

@@ -31,9 +31,7 @@ pub(crate) fn field_step(name: &str) -> Step {
 
 impl FieldSet {
     pub(crate) fn is_empty(&self) -> bool {
-        self.nodes
-            .values()
-            .all(|node| !node.member && node.children.is_empty())
+        self.nodes.values().all(|node| !node.member && node.children.is_empty())
     }
 
     pub(crate) fn insert(&mut self, path: &[Step]) {
@@ -61,10 +59,7 @@ impl FieldSet {
 
     /// What the set holds below `step`.
     pub(crate) fn below(&self, step: &str) -> Option<&Self> {
-        self.nodes
-            .get(step)
-            .map(|node| &node.children)
-            .filter(|children| !children.is_empty())
+        self.nodes.get(step).map(|node| &node.children).filter(|children| !children.is_empty())
     }
 
     pub(crate) fn union(mut self, other: &Self) -> Self {
@@ -104,9 +99,7 @@ impl FieldSet {
                 None => continue,
                 Some(theirs) => Node {
                     member: member(ours.member, theirs.member),
-                    children: ours
-                        .children
-                        .combine(&theirs.children, member, keep_unmatched),
+                    children: ours.children.combine(&theirs.children, member, keep_unmatched),
                 },
             };
             if node.member || !node.children.nodes.is_empty() {
@@ -159,20 +152,10 @@ impl FieldSet {
             };
             let named = name.is_some_and(|name| schema.is_declared(of, name));
             let has_children = !node.children.nodes.is_empty();
-            let children = node
-                .children
-                .with_named_parents(schema, below.unwrap_or(&Type::Any));
-            (
-                step.clone(),
-                Node {
-                    member: node.member || named && has_children,
-                    children,
-                },
-            )
+            let children = node.children.with_named_parents(schema, below.unwrap_or(&Type::Any));
+            (step.clone(), Node { member: node.member || named && has_children, children })
         });
-        Self {
-            nodes: nodes.collect(),
-        }
+        Self { nodes: nodes.collect() }
     }
 
     /// Every path, spelled for people: `.spec.containers[name="web"].image`.
@@ -220,10 +203,7 @@ impl FieldSet {
 
     pub(crate) fn parse(text: &str) -> Self {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
-        value
-            .as_object()
-            .map(|object| Self::of_object(object).1)
-            .unwrap_or_default()
+        value.as_object().map(|object| Self::of_object(object).1).unwrap_or_default()
     }
 
     fn of_object(object: &Map<String, Value>) -> (bool, Self) {
@@ -235,10 +215,7 @@ impl FieldSet {
             let (member, children) = Self::of_object(below);
             set.nodes.insert(
                 step.as_str().into(),
-                Node {
-                    member: member || below.is_empty(),
-                    children,
-                },
+                Node { member: member || below.is_empty(), children },
             );
         }
         (object.contains_key("."), set)
@@ -250,10 +227,8 @@ fn push_step(path: &mut String, step: &str) {
         ("f:", name) => write!(path, ".{name}"),
         ("k:", keys) => match serde_json::from_str::<Map<String, Value>>(keys) {
             Ok(keys) => {
-                let keys: Vec<String> = keys
-                    .iter()
-                    .map(|(key, value)| format!("{key}={value}"))
-                    .collect();
+                let keys: Vec<String> =
+                    keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 write!(path, "[{}]", keys.join(","))
             }
             Err(_) => write!(path, "[{keys}]"),

@@ -19,10 +19,7 @@ pub struct Version {
 
 impl Default for Version {
     fn default() -> Self {
-        Self {
-            major: 1,
-            minor: 33,
-        }
+        Self { major: 1, minor: 33 }
     }
 }
 
@@ -90,11 +87,7 @@ impl Kind {
 }
 
 pub(crate) fn join_group(group: &str, version: &str) -> String {
-    if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    }
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 /// Every kind served at the moment.
@@ -113,10 +106,7 @@ struct Inner {
 
 impl Kinds {
     pub(crate) fn served_by(version: Version) -> Self {
-        let kinds = Self {
-            inner: RwLock::default(),
-            version,
-        };
+        let kinds = Self { inner: RwLock::default(), version };
         for line in BUILT_IN.lines().filter(|line| !line.is_empty()) {
             kinds.add(|id| built_in(line, id, version));
         }
@@ -142,9 +132,7 @@ impl Kinds {
 
     pub(crate) fn named(&self, group: &str, plural: &str) -> Option<Arc<Kind>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let id = *inner
-            .by_plural
-            .get(&(group.to_owned(), plural.to_owned()))?;
+        let id = *inner.by_plural.get(&(group.to_owned(), plural.to_owned()))?;
         inner.all.iter().find(|kind| kind.id == id).cloned()
     }
 
@@ -155,19 +143,11 @@ impl Kinds {
 
     pub(crate) fn by_kind(&self, group: &str, kind: &str) -> Option<Arc<Kind>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .all
-            .iter()
-            .find(|known| known.group == group && known.kind == kind)
-            .cloned()
+        inner.all.iter().find(|known| known.group == group && known.kind == kind).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Kind>> {
-        self.inner
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .all
-            .clone()
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).all.clone()
     }
 
     /// Serves what a `CustomResourceDefinition` describes; the same names keep their shelf.
@@ -176,19 +156,14 @@ impl Kinds {
         let plural = definition["spec"]["names"]["plural"].as_str()?.to_owned();
         let shelf = {
             let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-            inner
-                .by_plural
-                .get(&(group.clone(), plural.clone()))
-                .copied()
+            inner.by_plural.get(&(group.clone(), plural.clone())).copied()
         };
         self.add(|next| custom(definition, group, plural, shelf.unwrap_or(next)))
     }
 
     pub(crate) fn stop_serving(&self, group: &str, plural: &str) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .all
-            .retain(|kind| !(kind.custom && kind.group == group && kind.plural == plural));
+        inner.all.retain(|kind| !(kind.custom && kind.group == group && kind.plural == plural));
     }
 }
 
@@ -236,10 +211,8 @@ fn built_in(line: &str, id: KindId, version: Version) -> Option<Kind> {
     let mut words = line.split(' ');
     let mut word = || words.next().unwrap_or_default();
     let group = word().trim_start_matches('-').to_owned();
-    let versions: Vec<String> = word()
-        .split(',')
-        .filter_map(|served| if_served(served, version.minor))
-        .collect();
+    let versions: Vec<String> =
+        word().split(',').filter_map(|served| if_served(served, version.minor)).collect();
     let (kind, plural, flags, of, short) = (word(), word(), word(), word(), word());
     if versions.is_empty() {
         return None;
@@ -253,16 +226,8 @@ fn built_in(line: &str, id: KindId, version: Version) -> Option<Kind> {
         kind: kind.to_owned(),
         plural: plural.to_owned(),
         singular: kind.to_lowercase(),
-        short_names: short
-            .split(',')
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect(),
-        categories: flags
-            .contains('a')
-            .then(|| "all".to_owned())
-            .into_iter()
-            .collect(),
+        short_names: short.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        categories: flags.contains('a').then(|| "all".to_owned()).into_iter().collect(),
         namespaced: flags.contains('n'),
         has_status: flags.contains('s'),
         has_scale: flags.contains('c'),
@@ -295,21 +260,13 @@ fn custom(definition: &Value, group: String, plural: String, id: KindId) -> Opti
     };
     let kind = names["kind"].as_str()?.to_owned();
     let versions: Vec<&Value> = spec["versions"].as_array()?.iter().collect();
-    let stored = versions
-        .iter()
-        .find(|version| version["storage"] == true)
-        .or(versions.first())?;
+    let stored = versions.iter().find(|version| version["storage"] == true).or(versions.first())?;
     let served = versions.iter().filter(|version| version["served"] == true);
     let (schema, root) = Schema::of_custom_resource(&stored["schema"]["openAPIV3Schema"]);
-    let columns = stored["additionalPrinterColumns"]
-        .as_array()
-        .into_iter()
-        .flatten();
+    let columns = stored["additionalPrinterColumns"].as_array().into_iter().flatten();
     Some(Kind {
         id,
-        singular: names["singular"]
-            .as_str()
-            .map_or_else(|| kind.to_lowercase(), str::to_owned),
+        singular: names["singular"].as_str().map_or_else(|| kind.to_lowercase(), str::to_owned),
         short_names: strings(&names["shortNames"]),
         categories: strings(&names["categories"]),
         namespaced: spec["scope"] == "Namespaced",
@@ -345,26 +302,13 @@ mod tests {
     #[test]
     fn the_version_decides_which_api_versions_are_served() {
         let today = Kinds::served_by(Version::default());
-        let before = Kinds::served_by(Version {
-            major: 1,
-            minor: 20,
-        });
+        let before = Kinds::served_by(Version { major: 1, minor: 20 });
         let served = |kinds: &Kinds, plural| {
-            kinds.named(
-                if plural == "cronjobs" {
-                    "batch"
-                } else {
-                    "policy"
-                },
-                plural,
-            )
+            kinds.named(if plural == "cronjobs" { "batch" } else { "policy" }, plural)
         };
         assert_eq!(served(&today, "cronjobs").unwrap().versions, ["v1"]);
         assert_eq!(served(&before, "cronjobs").unwrap().versions, ["v1beta1"]);
-        assert_eq!(
-            served(&before, "poddisruptionbudgets").unwrap().versions,
-            ["v1beta1"]
-        );
+        assert_eq!(served(&before, "poddisruptionbudgets").unwrap().versions, ["v1beta1"]);
         assert!(before.find("batch", "v1", "cronjobs").is_none());
         assert!(before.find("batch", "v1", "jobs").is_some());
     }

@@ -44,9 +44,8 @@ pub(crate) fn page(
         let (key, version) = read_token(token)?;
         (Some(key), version.unwrap_or(newest))
     };
-    let objects = tx
-        .list_at(kind.id, namespace, after.as_ref(), version)
-        .map_err(|_| match &after {
+    let objects =
+        tx.list_at(kind.id, namespace, after.as_ref(), version).map_err(|_| match &after {
             Some(_) => Refusal::expired(TOO_OLD),
             None => Refusal::expired(format!(
                 "The resourceVersion for the provided list is too old: {version}"
@@ -54,20 +53,13 @@ pub(crate) fn page(
         })?;
     drop(tx);
 
-    let mut objects: Vec<Arc<Object>> = objects
-        .into_iter()
-        .filter(|object| selector.matches(object))
-        .collect();
+    let mut objects: Vec<Arc<Object>> =
+        objects.into_iter().filter(|object| selector.matches(object)).collect();
     let limit = parameters
         .number("limit")
         .and_then(|limit| usize::try_from(limit).ok())
         .filter(|limit| *limit > 0);
-    let mut page = Page {
-        version,
-        objects: Vec::new(),
-        next: None,
-        remaining: None,
-    };
+    let mut page = Page { version, objects: Vec::new(), next: None, remaining: None };
     if let Some(limit) = limit.filter(|limit| *limit < objects.len()) {
         page.remaining = selector.is_everything().then(|| objects.len() - limit);
         objects.truncate(limit);
@@ -98,16 +90,11 @@ fn write_token(key: &Key, version: u64) -> String {
 fn read_token(token: &str) -> Result<(Key, Option<u64>), Refusal> {
     let decoded = BASE64.decode(token.trim_end_matches('=')).ok();
     let token: Option<Value> = decoded.and_then(|text| serde_json::from_slice(&text).ok());
-    let start = token
-        .as_ref()
-        .and_then(|token| token["start"].as_str()?.split_once('/'));
+    let start = token.as_ref().and_then(|token| token["start"].as_str()?.split_once('/'));
     let (namespace, name) = start.ok_or_else(|| {
         Refusal::bad_request("continue key is not valid: it was not made by this server")
     })?;
-    Ok((
-        Key::new(namespace, name),
-        token.as_ref().and_then(|token| token["rv"].as_u64()),
-    ))
+    Ok((Key::new(namespace, name), token.as_ref().and_then(|token| token["rv"].as_u64())))
 }
 
 impl Page {

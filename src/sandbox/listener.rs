@@ -27,11 +27,7 @@ impl Door {
     pub(crate) async fn open(traffic: watch::Receiver<Traffic>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        Ok(Self {
-            listener: Some(listener),
-            address,
-            traffic,
-        })
+        Ok(Self { listener: Some(listener), address, traffic })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -91,11 +87,7 @@ pub(crate) struct Connection {
 impl Connection {
     fn new(stream: TcpStream, traffic: watch::Receiver<Traffic>) -> Self {
         let changed = next_change(traffic.clone());
-        Self {
-            stream,
-            traffic,
-            changed,
-        }
+        Self { stream, traffic, changed }
     }
 
     /// Ready when data may flow; wakes the task again when the traffic changes.

@@ -88,31 +88,18 @@ impl Sandbox {
         let cluster = Arc::new(cluster);
         let controllers = Controllers::new(cluster.clone());
         let controllers = play.then(|| tokio::spawn(controllers.run(notices)));
-        let serving = Arc::new(Serving {
-            cluster,
-            faults: Arc::default(),
-            requests: Counter::default(),
-        });
-        let door = Door::open(serving.faults.traffic())
-            .await
-            .map_err(SandboxError::Listen)?;
+        let serving =
+            Arc::new(Serving { cluster, faults: Arc::default(), requests: Counter::default() });
+        let door = Door::open(serving.faults.traffic()).await.map_err(SandboxError::Listen)?;
         let address = door.address();
         let router = server::router(serving.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
             let until = async move { _ = stopped.await };
             // Serving ends only by being told to; there is no error to report then.
-            _ = axum::serve(door, router)
-                .with_graceful_shutdown(until)
-                .await;
+            _ = axum::serve(door, router).with_graceful_shutdown(until).await;
         });
-        Ok(Self {
-            serving,
-            address,
-            stop: Some(stop),
-            server,
-            controllers,
-        })
+        Ok(Self { serving, address, stop: Some(stop), server, controllers })
     }
 
     /// `http://127.0.0.1:PORT`, to be used without credentials.

@@ -25,10 +25,7 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: interned(namespace),
-            name: name.into(),
-        }
+        Self { namespace: interned(namespace), name: name.into() }
     }
 }
 
@@ -84,24 +81,9 @@ impl Owner {
     }
 
     fn write(&self, out: &mut Vec<u8>) -> std::io::Result<()> {
-        let Self {
-            manager,
-            operation,
-            api_version,
-            subresource,
-            time,
-            fields,
-        } = self;
-        write!(
-            out,
-            r#"{{"manager":{},"operation":"{operation:?}""#,
-            Value::from(&**manager)
-        )?;
-        write!(
-            out,
-            r#","apiVersion":"{api_version}","time":"{}""#,
-            written_time(*time)
-        )?;
+        let Self { manager, operation, api_version, subresource, time, fields } = self;
+        write!(out, r#"{{"manager":{},"operation":"{operation:?}""#, Value::from(&**manager))?;
+        write!(out, r#","apiVersion":"{api_version}","time":"{}""#, written_time(*time))?;
         write!(out, r#","fieldsType":"FieldsV1","fieldsV1":{fields}"#)?;
         if !subresource.is_empty() {
             write!(out, r#","subresource":"{subresource}""#)?;
@@ -130,24 +112,15 @@ impl Draft {
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.metadata()
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.metadata().get("name").and_then(Value::as_str).unwrap_or_default()
     }
 
     pub(crate) fn namespace(&self) -> &str {
-        self.metadata()
-            .get("namespace")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.metadata().get("namespace").and_then(Value::as_str).unwrap_or_default()
     }
 
     pub(crate) fn uid(&self) -> &str {
-        self.metadata()
-            .get("uid")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.metadata().get("uid").and_then(Value::as_str).unwrap_or_default()
     }
 
     pub(crate) fn is_deleting(&self) -> bool {
@@ -164,10 +137,8 @@ impl Draft {
     }
 
     pub(crate) fn add_finalizer(&mut self, finalizer: &str) {
-        let list = self
-            .metadata_mut()
-            .entry("finalizers")
-            .or_insert_with(|| Value::Array(Vec::new()));
+        let list =
+            self.metadata_mut().entry("finalizers").or_insert_with(|| Value::Array(Vec::new()));
         if let Some(list) = list.as_array_mut()
             && !list.iter().any(|known| known == finalizer)
         {
@@ -185,27 +156,17 @@ pub(crate) fn metadata_mut(body: &mut Value) -> &mut Map<String, Value> {
     if !metadata.is_object() {
         *metadata = Value::Object(Map::new());
     }
-    metadata
-        .as_object_mut()
-        .expect("because it was just made an object")
+    metadata.as_object_mut().expect("because it was just made an object")
 }
 
 impl Object {
     pub(crate) fn of(kind: &Kind, draft: &Draft) -> Self {
         let metadata = draft.metadata();
         let (text, metadata_end) = text_of(&draft.body);
-        let strings = |name: &str| {
-            metadata
-                .get(name)
-                .and_then(Value::as_object)
-                .into_iter()
-                .flatten()
-        };
-        let owners = metadata
-            .get("ownerReferences")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
+        let strings =
+            |name: &str| metadata.get(name).and_then(Value::as_object).into_iter().flatten();
+        let owners =
+            metadata.get("ownerReferences").and_then(Value::as_array).into_iter().flatten();
         Self {
             key: Key::new(draft.namespace(), draft.name()),
             version: 0,
@@ -213,10 +174,7 @@ impl Object {
             labels: strings("labels")
                 .filter_map(|(name, value)| Some((interned(name), interned(value.as_str()?))))
                 .collect(),
-            owners: owners
-                .filter_map(|owner| owner["uid"].as_str())
-                .map(Arc::from)
-                .collect(),
+            owners: owners.filter_map(|owner| owner["uid"].as_str()).map(Arc::from).collect(),
             managed: draft.managed.clone().into(),
             facts: facts_of(kind, &draft.body),
             deleting: draft.is_deleting(),
@@ -231,10 +189,7 @@ impl Object {
     }
 
     pub(crate) fn label(&self, name: &str) -> Option<&str> {
-        self.labels
-            .iter()
-            .find(|(known, _)| &**known == name)
-            .map(|(_, value)| &**value)
+        self.labels.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
     }
 
     pub(crate) fn body(&self) -> Value {
@@ -243,26 +198,16 @@ impl Object {
     }
 
     pub(crate) fn draft(&self) -> Draft {
-        Draft {
-            body: self.body(),
-            managed: self.managed.to_vec(),
-        }
+        Draft { body: self.body(), managed: self.managed.to_vec() }
     }
 
     /// Whether nothing but times would differ.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         let same_owner = |(ours, theirs): (&Owner, &Owner)| {
-            Owner {
-                time: theirs.time,
-                ..ours.clone()
-            } == *theirs
+            Owner { time: theirs.time, ..ours.clone() } == *theirs
         };
         self.managed.len() == other.managed.len()
-            && self
-                .managed
-                .iter()
-                .zip(other.managed.iter())
-                .all(same_owner)
+            && self.managed.iter().zip(other.managed.iter()).all(same_owner)
             && (self.text == other.text || self.body() == other.body())
     }
 
@@ -279,11 +224,7 @@ impl Object {
                 write!(out, r#","resourceVersion":"{}""#, self.version)?;
             }
             for (place, owner) in self.managed.iter().enumerate() {
-                out.write_all(if place == 0 {
-                    br#","managedFields":["#
-                } else {
-                    b","
-                })?;
+                out.write_all(if place == 0 { br#","managedFields":["# } else { b"," })?;
                 owner.write(out)?;
             }
             out.write_all(if self.managed.is_empty() { b"" } else { b"]" })?;
@@ -310,11 +251,8 @@ fn text_of(body: &Value) -> (Box<str>, usize) {
     text.pop();
     let metadata_end = text.len();
     text.push('}');
-    for (name, value) in body
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| *name != "metadata")
+    for (name, value) in
+        body.as_object().into_iter().flatten().filter(|(name, _)| *name != "metadata")
     {
         if value.is_null() {
             continue;
@@ -334,20 +272,12 @@ fn facts_of(kind: &Kind, body: &Value) -> Option<Box<Facts>> {
     let phase = text(&body["status"]["phase"]);
     let node = text(&body["spec"]["nodeName"]);
     let ready = has_condition(body, "Ready");
-    let facts = Facts {
-        phase,
-        node,
-        ready,
-        usage,
-    };
+    let facts = Facts { phase, node, ready, usage };
     (facts != Facts::default()).then(|| Box::new(facts))
 }
 
 pub(crate) fn has_condition(body: &Value, name: &str) -> bool {
-    let mut conditions = body["status"]["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten();
+    let mut conditions = body["status"]["conditions"].as_array().into_iter().flatten();
     conditions.any(|condition| condition["type"] == name && condition["status"] == "True")
 }
 
@@ -371,9 +301,7 @@ pub(crate) fn interned(text: &str) -> Arc<str> {
 
 /// The time as the API writes it, to the second.
 pub(crate) fn written_time(seconds: i64) -> String {
-    Timestamp::from_second(seconds)
-        .unwrap_or_default()
-        .to_string()
+    Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }
 
 pub(crate) fn now() -> i64 {

@@ -40,23 +40,14 @@ impl Holding {
 }
 
 fn holdings(managed: &[Owner]) -> Vec<Holding> {
-    managed
-        .iter()
-        .map(|owner| Holding {
-            owner: owner.clone(),
-            set: owner.set(),
-        })
-        .collect()
+    managed.iter().map(|owner| Holding { owner: owner.clone(), set: owner.set() }).collect()
 }
 
 fn written(holdings: Vec<Holding>) -> Vec<Owner> {
     let mut owners: Vec<Owner> = holdings
         .into_iter()
         .filter(|holding| !holding.set.is_empty())
-        .map(|holding| Owner {
-            fields: interned(&holding.set.to_json()),
-            ..holding.owner
-        })
+        .map(|holding| Owner { fields: interned(&holding.set.to_json()), ..holding.owner })
         .collect();
     owners.sort_by(|left, right| {
         let order = |owner: &Owner| {
@@ -140,25 +131,18 @@ pub(crate) fn update(
     let mut taken = comparison.modified.union(&comparison.added);
     let mut holdings = holdings(managed);
     for holding in &mut holdings {
-        holding.set = holding
-            .set
-            .difference(&taken)
-            .difference(&comparison.removed);
+        holding.set = holding.set.difference(&taken).difference(&comparison.removed);
     }
     strip(kind, writer, &mut taken);
     if !taken.is_empty() {
-        match holdings
-            .iter_mut()
-            .find(|holding| holding.is(writer, Operation::Update))
-        {
+        match holdings.iter_mut().find(|holding| holding.is(writer, Operation::Update)) {
             Some(own) => {
                 own.set.add(&taken);
                 own.owner.time = now();
             }
-            None => holdings.push(Holding {
-                owner: new_owner(writer, Operation::Update),
-                set: taken,
-            }),
+            None => {
+                holdings.push(Holding { owner: new_owner(writer, Operation::Update), set: taken })
+            }
         }
     }
     written(holdings)
@@ -188,17 +172,13 @@ pub(crate) fn apply(
 
     let mut applied = typed::fields_of(schema, root, config);
     strip(kind, writer, &mut applied);
-    let earlier = if let Some(own) = holdings
-        .iter_mut()
-        .find(|holding| holding.is(writer, Operation::Apply))
+    let earlier = if let Some(own) =
+        holdings.iter_mut().find(|holding| holding.is(writer, Operation::Apply))
     {
         own.owner.api_version = interned(&writer.api_version);
         Some(std::mem::replace(&mut own.set, applied.clone()))
     } else {
-        holdings.push(Holding {
-            owner: new_owner(writer, Operation::Apply),
-            set: applied.clone(),
-        });
+        holdings.push(Holding { owner: new_owner(writer, Operation::Apply), set: applied.clone() });
         None
     };
     if let Some(earlier) = earlier.filter(|earlier| *earlier != applied) {
@@ -208,10 +188,7 @@ pub(crate) fn apply(
     let comparison = typed::compare(schema, root, live, &body);
     let changed = comparison.modified.union(&comparison.added);
     let mut conflicts = Vec::new();
-    for holding in holdings
-        .iter_mut()
-        .filter(|holding| !holding.is(writer, Operation::Apply))
-    {
+    for holding in holdings.iter_mut().filter(|holding| !holding.is(writer, Operation::Apply)) {
         let conflict = holding.set.intersection(&changed);
         if !conflict.is_empty() {
             let who = named(&holding.owner);
@@ -223,16 +200,10 @@ pub(crate) fn apply(
     if !conflicts.is_empty() && !writer.force {
         return Err(refuse(conflicts));
     }
-    if let Some(own) = holdings
-        .iter_mut()
-        .find(|holding| holding.is(writer, Operation::Apply))
-    {
+    if let Some(own) = holdings.iter_mut().find(|holding| holding.is(writer, Operation::Apply)) {
         own.owner.time = now();
     }
-    Ok(Applied {
-        body,
-        managed: written(holdings),
-    })
+    Ok(Applied { body, managed: written(holdings) })
 }
 
 /// Objects whose managed fields somebody cleared belong, until now, to `before-first-apply`.
@@ -241,16 +212,10 @@ fn adopt_untracked(kind: &Kind, live: &Value, writer: &Writer, holdings: &mut Ve
         return;
     }
     let mut set = typed::fields_of(&kind.schema, &kind.root, live);
-    let before = Writer {
-        manager: "before-first-apply".to_owned(),
-        force: false,
-        ..writer.clone()
-    };
+    let before =
+        Writer { manager: "before-first-apply".to_owned(), force: false, ..writer.clone() };
     strip(kind, &before, &mut set);
-    holdings.push(Holding {
-        owner: new_owner(&before, Operation::Update),
-        set,
-    });
+    holdings.push(Holding { owner: new_owner(&before, Operation::Update), set });
 }
 
 /// Removes what was applied before, is not any more, and nobody else owns.
@@ -264,9 +229,8 @@ fn prune(kind: &Kind, body: &mut Value, earlier: &FieldSet, holdings: &[Holding]
     };
     let earlier = named_parents(earlier);
     let merged_fields = named_parents(&typed::fields_of(schema, root, body));
-    let owned = holdings.iter().fold(FieldSet::default(), |owned, holding| {
-        owned.union(&holding.set)
-    });
+    let owned =
+        holdings.iter().fold(FieldSet::default(), |owned, holding| owned.union(&holding.set));
 
     // First as if nobody else owned anything, then what others own comes back, and last what the
     // manager never applied itself.
@@ -303,11 +267,7 @@ fn refuse(mut conflicts: Vec<(String, String)>) -> Refusal {
             }
             lines.push(format!("- {path}"));
         }
-        format!(
-            "Apply failed with {} conflicts: {}",
-            conflicts.len(),
-            lines.join("\n")
-        )
+        format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
     };
     Refusal::apply_conflict(message, &conflicts)
 }

@@ -30,10 +30,9 @@ pub(crate) fn perform(
 ) -> Result<Response, Refusal> {
     let part = incoming.route.subresource.as_str();
     match (target.kind.plural.as_str(), part, verb) {
-        (_, "scale", "get") if target.kind.has_scale => Ok(json_answer(
-            StatusCode::OK,
-            &scale_of(&*serving.cluster.find(target)?),
-        )),
+        (_, "scale", "get") if target.kind.has_scale => {
+            Ok(json_answer(StatusCode::OK, &scale_of(&*serving.cluster.find(target)?)))
+        }
         (_, "scale", "update" | "patch") if target.kind.has_scale => {
             scale(serving, verb, incoming, target)
         }
@@ -85,11 +84,7 @@ fn scale(
     target: &Target,
 ) -> Result<Response, Refusal> {
     let sent = read_body(incoming)?;
-    let how = if verb == "patch" {
-        Some(patch_of(incoming, &target.kind)?)
-    } else {
-        None
-    };
+    let how = if verb == "patch" { Some(patch_of(incoming, &target.kind)?) } else { None };
     let manner = manner(incoming, target)?;
     let written = serving.cluster.change(target, &manner, &|current| {
         let mut wanted = scale_of(current);
@@ -97,9 +92,7 @@ fn scale(
             Some(patch) => patch(&target.kind, &mut wanted, &sent)?,
             None => wanted = sent.clone(),
         }
-        let asked = wanted["metadata"]["resourceVersion"]
-            .as_str()
-            .unwrap_or_default();
+        let asked = wanted["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         if !asked.is_empty() && asked != current.version.to_string() {
             return Err(Refusal::modified(&target.kind, &target.key.name));
         }
@@ -114,9 +107,7 @@ fn scale(
 /// Played, too: what a container that starts, or fails to, would have written.
 fn log(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Response, Refusal> {
     let pod = serving.cluster.find(target)?.body();
-    let containers = pod["spec"]["containers"]
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
+    let containers = pod["spec"]["containers"].as_array().map_or(&[][..], Vec::as_slice);
     let asked = incoming.parameters.text("container");
     let name = target.key.name.to_string();
     let container = if asked.is_empty() {
@@ -125,19 +116,11 @@ fn log(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Respon
         containers.iter().find(|known| known["name"] == asked)
     };
     let Some(container) = container else {
-        return Err(Refusal::bad_request(format!(
-            "container {asked} is not valid for pod {name}"
-        )));
+        return Err(Refusal::bad_request(format!("container {asked} is not valid for pod {name}")));
     };
     let container = container["name"].as_str().unwrap_or_default();
-    let statuses = pod["status"]["containerStatuses"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    let Some(status) = statuses
-        .into_iter()
-        .find(|status| status["name"] == container)
-    else {
+    let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+    let Some(status) = statuses.into_iter().find(|status| status["name"] == container) else {
         let message = format!(
             "container \"{container}\" in pod \"{name}\" is waiting to start: ContainerCreating"
         );
@@ -152,10 +135,8 @@ fn log(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Respon
     } else if let Some(message) = status["state"]["terminated"]["message"].as_str() {
         lines.push(message.to_owned());
     }
-    let keep = incoming
-        .parameters
-        .number("tailLines")
-        .and_then(|count| usize::try_from(count).ok());
+    let keep =
+        incoming.parameters.number("tailLines").and_then(|count| usize::try_from(count).ok());
     let skip = keep.map_or(0, |keep| lines.len().saturating_sub(keep));
     let text = lines[skip..].join(
         "
@@ -169,16 +150,8 @@ fn log(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Respon
 fn evict(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Response, Refusal> {
     let eviction = read_body(incoming)?;
     let pod = serving.cluster.find(target)?;
-    if let Some(budgets) = serving
-        .cluster
-        .kinds
-        .named("policy", "poddisruptionbudgets")
-    {
-        let budgets = serving
-            .cluster
-            .store
-            .lock()
-            .list(budgets.id, &target.key.namespace);
+    if let Some(budgets) = serving.cluster.kinds.named("policy", "poddisruptionbudgets") {
+        let budgets = serving.cluster.store.lock().list(budgets.id, &target.key.namespace);
         for budget in budgets {
             let body = budget.body();
             let covers = LabelSelector::of(&body["spec"]["selector"]).matches_object(&pod);
@@ -194,13 +167,7 @@ fn evict(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Resp
         }
     }
     let grace_seconds = eviction["deleteOptions"]["gracePeriodSeconds"].as_i64();
-    serving.cluster.delete(
-        target,
-        &DeleteOptions {
-            grace_seconds,
-            ..DeleteOptions::default()
-        },
-    )?;
+    serving.cluster.delete(target, &DeleteOptions { grace_seconds, ..DeleteOptions::default() })?;
     Ok(json_answer(
         StatusCode::CREATED,
         &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
@@ -225,9 +192,7 @@ fn bind(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Respo
 fn finalize(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Response, Refusal> {
     let sent = read_body(incoming)?;
     serving.cluster.find(target)?;
-    let object = serving
-        .cluster
-        .set_namespace_finalizers(target, &sent["spec"]["finalizers"])?;
+    let object = serving.cluster.set_namespace_finalizers(target, &sent["spec"]["finalizers"])?;
     Ok(match object {
         Some(object) => shaped(target, Shape::Whole, StatusCode::OK, &object),
         None => json_answer(StatusCode::OK, &sent),

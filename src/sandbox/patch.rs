@@ -40,19 +40,16 @@ pub(crate) fn json(target: &mut Value, patch: &Value) -> Result<(), Refusal> {
             "add" => insert(target, path, operation["value"].clone())?,
             "remove" => drop(take(target, path)?),
             "replace" => {
-                *target
-                    .pointer_mut(path)
-                    .ok_or_else(|| missing("replace", path))? = operation["value"].clone();
+                *target.pointer_mut(path).ok_or_else(|| missing("replace", path))? =
+                    operation["value"].clone();
             }
             "move" => {
                 let value = take(target, from()?)?;
                 insert(target, path, value)?;
             }
             "copy" => {
-                let value = target
-                    .pointer(from()?)
-                    .cloned()
-                    .ok_or_else(|| missing("copy", path))?;
+                let value =
+                    target.pointer(from()?).cloned().ok_or_else(|| missing("copy", path))?;
                 insert(target, path, value)?;
             }
             "test" => {
@@ -100,14 +97,9 @@ fn insert(target: &mut Value, path: &str, value: Value) -> Result<(), Refusal> {
             object.insert(last, value);
         }
         Some(Value::Array(list)) => {
-            let place = if last == "-" {
-                Some(list.len())
-            } else {
-                last.parse().ok()
-            };
-            let place = place
-                .filter(|place| *place <= list.len())
-                .ok_or_else(|| missing("add", path))?;
+            let place = if last == "-" { Some(list.len()) } else { last.parse().ok() };
+            let place =
+                place.filter(|place| *place <= list.len()).ok_or_else(|| missing("add", path))?;
             list.insert(place, value);
         }
         _ => return Err(missing("add", path)),
@@ -121,11 +113,8 @@ fn take(target: &mut Value, path: &str) -> Result<Value, Refusal> {
     match target.pointer_mut(parent) {
         Some(Value::Object(object)) => object.shift_remove(&last).ok_or_else(gone),
         Some(Value::Array(list)) => {
-            let place = last
-                .parse()
-                .ok()
-                .filter(|place: &usize| *place < list.len())
-                .ok_or_else(gone)?;
+            let place =
+                last.parse().ok().filter(|place: &usize| *place < list.len()).ok_or_else(gone)?;
             Ok(list.remove(place))
         }
         _ => Err(gone()),
@@ -142,10 +131,7 @@ fn merge_strategically(schema: &Schema, of: Option<&Type>, target: &mut Value, p
         *target = patch.clone();
         return;
     };
-    if patch
-        .get("$patch")
-        .is_some_and(|directive| directive == "replace")
-    {
+    if patch.get("$patch").is_some_and(|directive| directive == "replace") {
         *target = Value::Object(plain(patch));
         return;
     }
@@ -155,10 +141,7 @@ fn merge_strategically(schema: &Schema, of: Option<&Type>, target: &mut Value, p
     let Value::Object(object) = target else {
         return;
     };
-    if patch
-        .get("$patch")
-        .is_some_and(|directive| directive == "delete")
-    {
+    if patch.get("$patch").is_some_and(|directive| directive == "delete") {
         object.clear();
         return;
     }
@@ -189,9 +172,8 @@ fn merge_strategically(schema: &Schema, of: Option<&Type>, target: &mut Value, p
             _ => merge_strategically(schema, below, current, value),
         }
     }
-    for (directive, removed) in patch
-        .iter()
-        .filter(|(name, _)| name.starts_with("$deleteFromPrimitiveList/"))
+    for (directive, removed) in
+        patch.iter().filter(|(name, _)| name.starts_with("$deleteFromPrimitiveList/"))
     {
         let name = directive.rsplit('/').next().unwrap_or_default();
         if let Some(list) = object.get_mut(name).and_then(Value::as_array_mut) {
@@ -199,36 +181,24 @@ fn merge_strategically(schema: &Schema, of: Option<&Type>, target: &mut Value, p
             list.retain(|item| !removed.contains(item));
         }
     }
-    for (directive, order) in patch
-        .iter()
-        .filter(|(name, _)| name.starts_with("$setElementOrder/"))
+    for (directive, order) in patch.iter().filter(|(name, _)| name.starts_with("$setElementOrder/"))
     {
         let name = directive.rsplit('/').next().unwrap_or_default();
         let key = match of {
-            Some(Type::Struct(id)) => schema
-                .of(*id)
-                .fields
-                .get(name)
-                .and_then(|field| field.merge_key.as_deref()),
+            Some(Type::Struct(id)) => {
+                schema.of(*id).fields.get(name).and_then(|field| field.merge_key.as_deref())
+            }
             _ => None,
         };
         if let Some(list) = object.get_mut(name).and_then(Value::as_array_mut) {
-            reorder(
-                list,
-                key.unwrap_or_default(),
-                order.as_array().map_or(&[][..], Vec::as_slice),
-            );
+            reorder(list, key.unwrap_or_default(), order.as_array().map_or(&[][..], Vec::as_slice));
         }
     }
 }
 
 fn plain(patch: &Map<String, Value>) -> Map<String, Value> {
-    let fields = patch
-        .iter()
-        .filter(|(name, value)| !name.starts_with('$') && !value.is_null());
-    fields
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    let fields = patch.iter().filter(|(name, value)| !name.starts_with('$') && !value.is_null());
+    fields.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn unite(current: &mut Value, items: &[Value]) {
@@ -280,11 +250,7 @@ fn merge_items(
 fn reorder(list: &mut [Value], key: &str, order: &[Value]) {
     let place = |item: &Value| {
         let same = |named: &Value| {
-            if key.is_empty() {
-                named == item
-            } else {
-                named[key] == item[key]
-            }
+            if key.is_empty() { named == item } else { named[key] == item[key] }
         };
         order.iter().position(same).unwrap_or(order.len())
     };
@@ -323,13 +289,7 @@ mod tests {
             &mut target,
             &json!({"spec": {"template": {"spec": {"containers": [{"name": "b", "$patch": "delete"}]}}}}),
         );
-        assert_eq!(
-            target["spec"]["template"]["spec"]["containers"]
-                .as_array()
-                .unwrap()
-                .len(),
-            2
-        );
+        assert_eq!(target["spec"]["template"]["spec"]["containers"].as_array().unwrap().len(), 2);
     }
 
     #[test]
@@ -344,22 +304,13 @@ mod tests {
         json(&mut target, &patch).unwrap();
         assert_eq!(target, json!({"list": [1, 2, 3, 4], "d": 1}));
         assert!(json(&mut target, &json!([{"op": "remove", "path": "/nothing"}])).is_err());
-        assert!(
-            json(
-                &mut target,
-                &json!([{"op": "test", "path": "/d", "value": 2}])
-            )
-            .is_err()
-        );
+        assert!(json(&mut target, &json!([{"op": "test", "path": "/d", "value": 2}])).is_err());
     }
 
     #[test]
     fn a_merge_patch_removes_with_null() {
         let mut target = json!({"a": {"b": 1, "c": 2}, "l": [1]});
-        merge(
-            &mut target,
-            &json!({"a": {"b": null, "d": {"e": 1}}, "l": [2]}),
-        );
+        merge(&mut target, &json!({"a": {"b": null, "d": {"e": 1}}, "l": [2]}));
         assert_eq!(target, json!({"a": {"c": 2, "d": {"e": 1}}, "l": [2]}));
     }
 }

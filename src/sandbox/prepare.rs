@@ -27,9 +27,7 @@ const SYSTEM_FIELDS: [&str; 8] = [
 ];
 
 pub(crate) fn forget_system_fields(draft: &mut Draft) {
-    draft
-        .metadata_mut()
-        .retain(|name, _| !SYSTEM_FIELDS.contains(&name.as_str()));
+    draft.metadata_mut().retain(|name, _| !SYSTEM_FIELDS.contains(&name.as_str()));
 }
 
 /// Identity and life dates are the old object's, whatever the client sent.
@@ -97,13 +95,9 @@ pub(crate) fn keep_allocated(kind: &Kind, body: &mut Value, old: &Value) {
     }
     match kind.kind.as_str() {
         "Service" if body["spec"]["type"] != "ExternalName" => {
-            for field in [
-                "clusterIP",
-                "clusterIPs",
-                "ipFamilies",
-                "ipFamilyPolicy",
-                "healthCheckNodePort",
-            ] {
+            for field in
+                ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"]
+            {
                 if body["spec"][field].is_null() && !old["spec"][field].is_null() {
                     body["spec"][field] = old["spec"][field].clone();
                 }
@@ -123,10 +117,8 @@ pub(crate) fn keep_allocated(kind: &Kind, body: &mut Value, old: &Value) {
             if body["spec"]["selector"].is_null() {
                 body["spec"]["selector"] = old["spec"]["selector"].clone();
             }
-            let labels = old["spec"]["template"]["metadata"]["labels"]
-                .as_object()
-                .into_iter()
-                .flatten();
+            let labels =
+                old["spec"]["template"]["metadata"]["labels"].as_object().into_iter().flatten();
             for (name, value) in labels
                 .filter(|(name, _)| name.contains("controller-uid") || name.contains("job-name"))
             {
@@ -169,14 +161,8 @@ fn keep_node_ports(body: &mut Value, old: &Value) {
     for port in body["spec"]["ports"].as_array_mut().into_iter().flatten() {
         let same =
             |known: &&Value| known["port"] == port["port"] && known["protocol"] == port["protocol"];
-        let known = old["spec"]["ports"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(same);
-        let given = known
-            .map(|known| known["nodePort"].clone())
-            .filter(|given| !given.is_null());
+        let known = old["spec"]["ports"].as_array().into_iter().flatten().find(same);
+        let given = known.map(|known| known["nodePort"].clone()).filter(|given| !given.is_null());
         if port["nodePort"].is_null() {
             port["nodePort"] = given.unwrap_or_else(|| next_node_port().into());
         }
@@ -254,11 +240,7 @@ fn give_addresses(cluster: &Cluster, body: &mut Value) {
     }
     if spec["clusterIP"].is_null() {
         let first = spec["clusterIPs"][0].clone();
-        spec["clusterIP"] = if first.is_null() {
-            next_cluster_ip().into()
-        } else {
-            first
-        };
+        spec["clusterIP"] = if first.is_null() { next_cluster_ip().into() } else { first };
     }
     if cluster.kinds.version.minor >= 20 {
         spec["clusterIPs"] = json!([spec["clusterIP"]]);
@@ -279,12 +261,7 @@ fn give_addresses(cluster: &Cluster, body: &mut Value) {
 fn next_cluster_ip() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(10);
     let number = NEXT.fetch_add(1, Ordering::Relaxed) % (1 << 20);
-    format!(
-        "10.{}.{}.{}",
-        96 + (number >> 16),
-        (number >> 8) & 255,
-        number & 255
-    )
+    format!("10.{}.{}.{}", 96 + (number >> 16), (number >> 8) & 255, number & 255)
 }
 
 fn next_node_port() -> u64 {
@@ -299,11 +276,7 @@ fn give_job_its_selector(cluster: &Cluster, body: &mut Value, uid: &str) {
         return;
     }
     let modern = cluster.kinds.version.minor >= 27;
-    let own = if modern {
-        "batch.kubernetes.io/controller-uid"
-    } else {
-        "controller-uid"
-    };
+    let own = if modern { "batch.kubernetes.io/controller-uid" } else { "controller-uid" };
     spec["selector"] = json!({"matchLabels": {own: uid}});
     let labels = &mut spec["template"]["metadata"]["labels"];
     if modern {
@@ -323,11 +296,8 @@ pub(crate) fn quality_of_service(spec: &Value) -> &'static str {
     let mut guaranteed = true;
     for container in containers {
         let resources = &container["resources"];
-        let asks = |what: &str| {
-            resources[what]
-                .as_object()
-                .is_some_and(|amounts| !amounts.is_empty())
-        };
+        let asks =
+            |what: &str| resources[what].as_object().is_some_and(|amounts| !amounts.is_empty());
         any |= asks("requests") || asks("limits");
         let equal = |name: &str| {
             let limit = &resources["limits"][name];

@@ -32,10 +32,7 @@ const DECIMAL: [(&str, i32); 10] = [
 ];
 
 impl Quantity {
-    pub(crate) const ZERO: Self = Self {
-        nanos: 0,
-        format: Format::Decimal,
-    };
+    pub(crate) const ZERO: Self = Self { nanos: 0, format: Format::Decimal };
 
     pub(crate) fn whole(count: usize) -> Self {
         Self {
@@ -51,9 +48,8 @@ impl Quantity {
             b'+' => (false, &text[1..]),
             _ => (false, text),
         };
-        let digits = unsigned
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(unsigned.len());
+        let digits =
+            unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
         let (number, suffix) = unsigned.split_at(digits);
         let (multiplier, divisor, format) = scale_of(suffix)?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -66,10 +62,7 @@ impl Quantity {
         let divisor = divisor.checked_mul(shift)?;
         // Smaller than a billionth is rounded away from zero.
         let nanos = scaled / divisor + i128::from(scaled % divisor != 0);
-        Some(Self {
-            nanos: if negative { -nanos } else { nanos },
-            format,
-        })
+        Some(Self { nanos: if negative { -nanos } else { nanos }, format })
     }
 
     /// A quantity may stand in JSON as a string or as a bare number.
@@ -87,22 +80,12 @@ impl Quantity {
 
     /// The sum, written as the left side is, or as the right when the left is nothing yet.
     pub(crate) fn plus(self, other: Self) -> Self {
-        let format = if self.is_zero() {
-            other.format
-        } else {
-            self.format
-        };
-        Self {
-            nanos: self.nanos.saturating_add(other.nanos),
-            format,
-        }
+        let format = if self.is_zero() { other.format } else { self.format };
+        Self { nanos: self.nanos.saturating_add(other.nanos), format }
     }
 
     pub(crate) fn minus(self, other: Self) -> Self {
-        self.plus(Self {
-            nanos: -other.nanos,
-            format: other.format,
-        })
+        self.plus(Self { nanos: -other.nanos, format: other.format })
     }
 
     pub(crate) fn larger(self, other: Self) -> Self {
@@ -118,11 +101,7 @@ impl PartialOrd for Quantity {
 
 fn scale_of(suffix: &str) -> Option<(i128, i128, Format)> {
     if let Some(power) = BINARY.iter().position(|name| *name == suffix) {
-        return Some((
-            1024_i128.pow(u32::try_from(power).ok()? + 1),
-            1,
-            Format::Binary,
-        ));
+        return Some((1024_i128.pow(u32::try_from(power).ok()? + 1), 1, Format::Binary));
     }
     if let Some((_, exponent)) = DECIMAL.iter().find(|(name, _)| *name == suffix) {
         return scale_of_ten(*exponent, Format::Decimal);
@@ -133,11 +112,7 @@ fn scale_of(suffix: &str) -> Option<(i128, i128, Format)> {
 
 fn scale_of_ten(exponent: i32, format: Format) -> Option<(i128, i128, Format)> {
     let power = 10_i128.checked_pow(exponent.unsigned_abs())?;
-    Some(if exponent < 0 {
-        (1, power, format)
-    } else {
-        (power, 1, format)
-    })
+    Some(if exponent < 0 { (1, power, format) } else { (power, 1, format) })
 }
 
 impl fmt::Display for Quantity {
@@ -171,10 +146,7 @@ impl fmt::Display for Quantity {
                 write!(f, "{number}e{exponent}")
             };
         }
-        let (suffix, _) = DECIMAL
-            .iter()
-            .find(|(_, power)| *power == exponent)
-            .unwrap_or(&("", 0));
+        let (suffix, _) = DECIMAL.iter().find(|(_, power)| *power == exponent).unwrap_or(&("", 0));
         write!(f, "{number}{suffix}")
     }
 }
@@ -201,11 +173,7 @@ mod tests {
             ("0.1Ki", "102400m"),
             ("-2000m", "-2"),
         ] {
-            assert_eq!(
-                Quantity::parse(given).unwrap().to_string(),
-                canonical,
-                "{given}"
-            );
+            assert_eq!(Quantity::parse(given).unwrap().to_string(), canonical, "{given}");
         }
         for wrong in ["", "abc", "1.2.3", "1Kii", "."] {
             assert!(Quantity::parse(wrong).is_none(), "{wrong}");

@@ -20,14 +20,8 @@ use crate::sandbox::store::Transaction;
 pub(crate) struct Usage(Box<[(Arc<str>, Quantity)]>);
 
 /// What pods must state for each container once a quota limits it.
-const MUST_BE_STATED: [&str; 6] = [
-    "cpu",
-    "memory",
-    "requests.cpu",
-    "requests.memory",
-    "limits.cpu",
-    "limits.memory",
-];
+const MUST_BE_STATED: [&str; 6] =
+    ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 
 impl Usage {
     pub(crate) fn of(kind: &Kind, body: &Value) -> Self {
@@ -40,12 +34,7 @@ impl Usage {
             "services" => used_by_service(body),
             _ => return Self::default(),
         };
-        Self(
-            amounts
-                .into_iter()
-                .map(|(name, amount)| (interned(&name), amount))
-                .collect(),
-        )
+        Self(amounts.into_iter().map(|(name, amount)| (interned(&name), amount)).collect())
     }
 
     fn get(&self, name: &str) -> Quantity {
@@ -78,11 +67,7 @@ fn used_by_pod(body: &Value) -> Amounts {
 pub(crate) fn pod_resources(spec: &Value, what: &str) -> Amounts {
     let of = |list: &Value, combine: fn(Quantity, Quantity) -> Quantity, amounts: &mut Amounts| {
         for container in list.as_array().into_iter().flatten() {
-            for (name, amount) in container["resources"][what]
-                .as_object()
-                .into_iter()
-                .flatten()
-            {
+            for (name, amount) in container["resources"][what].as_object().into_iter().flatten() {
                 let known = amounts.entry(name.clone()).or_insert(Quantity::ZERO);
                 *known = combine(*known, Quantity::of(amount).unwrap_or(Quantity::ZERO));
             }
@@ -98,9 +83,7 @@ fn used_by_claim(body: &Value) -> Amounts {
     let one = Quantity::whole(1);
     let mut amounts = Amounts::from([("persistentvolumeclaims".to_owned(), one)]);
     let storage = Quantity::of(&body["spec"]["resources"]["requests"]["storage"]);
-    let class = body["spec"]["storageClassName"]
-        .as_str()
-        .filter(|class| !class.is_empty());
+    let class = body["spec"]["storageClassName"].as_str().filter(|class| !class.is_empty());
     if let Some(storage) = storage {
         amounts.insert("requests.storage".to_owned(), storage);
     }
@@ -204,16 +187,10 @@ pub(crate) fn check(
             .filter_map(|(limited, amount)| Some((limited.as_str(), Quantity::of(amount)?)))
             .collect();
         if kind.plural == "pods" && old.is_none() {
-            let required = limited
-                .iter()
-                .map(|(name, _)| *name)
-                .filter(|name| MUST_BE_STATED.contains(name));
+            let required =
+                limited.iter().map(|(name, _)| *name).filter(|name| MUST_BE_STATED.contains(name));
             check_stated(&new["spec"], required, kinds.version.minor).map_err(|why| {
-                Refusal::forbidden(
-                    kind,
-                    name,
-                    &format!("failed quota: {}: {why}", quota.key.name),
-                )
+                Refusal::forbidden(kind, name, &format!("failed quota: {}: {why}", quota.key.name))
             })?;
         }
         let mut exceeded: Vec<(&str, Quantity, Quantity, Quantity)> = Vec::new();
@@ -231,10 +208,8 @@ pub(crate) fn check(
         if !exceeded.is_empty() {
             exceeded.sort_by_key(|(name, ..)| *name);
             let said = |part: fn(&(&str, Quantity, Quantity, Quantity)) -> Quantity| {
-                let said: Vec<String> = exceeded
-                    .iter()
-                    .map(|row| format!("{}={}", row.0, part(row)))
-                    .collect();
+                let said: Vec<String> =
+                    exceeded.iter().map(|row| format!("{}={}", row.0, part(row))).collect();
                 said.join(",")
             };
             let why = format!(
@@ -257,21 +232,13 @@ fn check_stated<'a>(
 ) -> Result<(), String> {
     let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let lists = [&spec["containers"], &spec["initContainers"]];
-    let containers: Vec<&Value> = lists
-        .into_iter()
-        .filter_map(Value::as_array)
-        .flatten()
-        .collect();
+    let containers: Vec<&Value> = lists.into_iter().filter_map(Value::as_array).flatten().collect();
     for name in required {
         let (what, resource) = name.split_once('.').unwrap_or(("requests", name));
-        for container in containers
-            .iter()
-            .filter(|container| container["resources"][what][resource].is_null())
+        for container in
+            containers.iter().filter(|container| container["resources"][what][resource].is_null())
         {
-            missing
-                .entry(name)
-                .or_default()
-                .insert(container["name"].as_str().unwrap_or_default());
+            missing.entry(name).or_default().insert(container["name"].as_str().unwrap_or_default());
         }
     }
     if missing.is_empty() {
@@ -281,17 +248,11 @@ fn check_stated<'a>(
         missing.keys().map(|name| (*name).to_owned()).collect()
     } else {
         let by_container = |(name, containers): (&&str, &BTreeSet<&str>)| {
-            format!(
-                "{name} for: {}",
-                containers.iter().copied().collect::<Vec<_>>().join(",")
-            )
+            format!("{name} for: {}", containers.iter().copied().collect::<Vec<_>>().join(","))
         };
         missing.iter().map(by_container).collect()
     };
-    Err(format!(
-        "must specify {}",
-        said.join(if minor < 23 { "," } else { "; " })
-    ))
+    Err(format!("must specify {}", said.join(if minor < 23 { "," } else { "; " })))
 }
 
 /// Gives the containers of a new pod the defaults of its namespace's limit ranges, and refuses
@@ -302,14 +263,8 @@ pub(crate) fn apply_limit_ranges(
     kind: &Kind,
     body: &mut Value,
 ) -> Result<(), Refusal> {
-    let namespace = body["metadata"]["namespace"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let name = body["metadata"]["name"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let namespace = body["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+    let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let Some(ranges) = kinds.named("", "limitranges") else {
         return Ok(());
     };
@@ -338,11 +293,7 @@ pub(crate) fn apply_limit_ranges(
                     let sums = ["requests", "limits"]
                         .map(|what| (what, pod_resources(&body["spec"], what)));
                     problems.extend(outside(limit, "Pod", |what, name| {
-                        sums.iter()
-                            .find(|(known, _)| *known == what)?
-                            .1
-                            .get(name)
-                            .copied()
+                        sums.iter().find(|(known, _)| *known == what)?.1.get(name).copied()
                     }));
                 }
                 _ => {}
@@ -364,17 +315,13 @@ fn give_defaults(container: &mut Value, limit: &Value) {
     let Some(container) = container.as_object_mut() else {
         return;
     };
-    let resources = container
-        .entry("resources")
-        .or_insert_with(|| Value::Object(Map::new()));
+    let resources = container.entry("resources").or_insert_with(|| Value::Object(Map::new()));
     for (what, default) in [("limits", "default"), ("requests", "defaultRequest")] {
         for (name, amount) in limit[default].as_object().into_iter().flatten() {
             let Some(resources) = resources.as_object_mut() else {
                 return;
             };
-            let given = resources
-                .entry(what)
-                .or_insert_with(|| Value::Object(Map::new()));
+            let given = resources.entry(what).or_insert_with(|| Value::Object(Map::new()));
             if let Some(given) = given.as_object_mut() {
                 given.entry(name.clone()).or_insert_with(|| amount.clone());
             }
@@ -385,9 +332,7 @@ fn give_defaults(container: &mut Value, limit: &Value) {
 fn outside(limit: &Value, of: &str, given: impl Fn(&str, &str) -> Option<Quantity>) -> Vec<String> {
     let bounds = |bound: &str| -> Vec<(String, Quantity)> {
         let bounds = limit[bound].as_object().into_iter().flatten();
-        bounds
-            .filter_map(|(name, amount)| Some((name.clone(), Quantity::of(amount)?)))
-            .collect()
+        bounds.filter_map(|(name, amount)| Some((name.clone(), Quantity::of(amount)?))).collect()
     };
     let mut problems = Vec::new();
     for (name, least) in bounds("min") {
@@ -405,13 +350,11 @@ fn outside(limit: &Value, of: &str, given: impl Fn(&str, &str) -> Option<Quantit
     }
     for (name, most) in bounds("max") {
         match given("limits", &name) {
-            None => problems.push(format!(
-                "maximum {name} usage per {of} is {most}.  No limit is specified"
-            )),
+            None => problems
+                .push(format!("maximum {name} usage per {of} is {most}.  No limit is specified")),
             Some(asked) if asked > most => {
-                problems.push(format!(
-                    "maximum {name} usage per {of} is {most}, but limit is {asked}"
-                ));
+                problems
+                    .push(format!("maximum {name} usage per {of} is {most}, but limit is {asked}"));
             }
             Some(_) => {}
         }

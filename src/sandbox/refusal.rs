@@ -24,11 +24,7 @@ pub(crate) struct Cause {
 
 impl Cause {
     pub(crate) fn required(field: &str, detail: &str) -> Self {
-        let detail = if detail.is_empty() {
-            String::new()
-        } else {
-            format!(": {detail}")
-        };
+        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
         Self {
             reason: "FieldValueRequired",
             message: format!("Required value{detail}"),
@@ -38,33 +34,19 @@ impl Cause {
 
     pub(crate) fn invalid(field: &str, value: &Value, detail: &str) -> Self {
         let message = format!("Invalid value: {value}: {detail}");
-        Self {
-            reason: "FieldValueInvalid",
-            message,
-            field: field.to_owned(),
-        }
+        Self { reason: "FieldValueInvalid", message, field: field.to_owned() }
     }
 
     pub(crate) fn forbidden(field: &str, detail: &str) -> Self {
         let message = format!("Forbidden: {detail}");
-        Self {
-            reason: "FieldValueForbidden",
-            message,
-            field: field.to_owned(),
-        }
+        Self { reason: "FieldValueForbidden", message, field: field.to_owned() }
     }
 
     pub(crate) fn unsupported(field: &str, value: &Value, supported: &[&str]) -> Self {
         let supported: Vec<String> = supported.iter().map(|value| format!("{value:?}")).collect();
-        let message = format!(
-            "Unsupported value: {value}: supported values: {}",
-            supported.join(", ")
-        );
-        Self {
-            reason: "FieldValueNotSupported",
-            message,
-            field: field.to_owned(),
-        }
+        let message =
+            format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
+        Self { reason: "FieldValueNotSupported", message, field: field.to_owned() }
     }
 }
 
@@ -78,12 +60,7 @@ fn about(kind: &Kind, name: &str) -> Value {
 
 impl Refusal {
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason,
-            message: message.into(),
-            details: None,
-        }
+        Self { code, reason, message: message.into(), details: None }
     }
 
     fn with(mut self, details: Value) -> Self {
@@ -101,12 +78,8 @@ impl Refusal {
     }
 
     pub(crate) fn no_such_path() -> Self {
-        Self::new(
-            404,
-            "NotFound",
-            "the server could not find the requested resource",
-        )
-        .with(json!({}))
+        Self::new(404, "NotFound", "the server could not find the requested resource")
+            .with(json!({}))
     }
 
     pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
@@ -160,15 +133,9 @@ impl Refusal {
     }
 
     pub(crate) fn unprocessable(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
-        let said: Vec<String> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
-        let said = if said.len() == 1 {
-            said.concat()
-        } else {
-            format!("[{}]", said.join(", "))
-        };
+        let said: Vec<String> =
+            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        let said = if said.len() == 1 { said.concat() } else { format!("[{}]", said.join(", ")) };
         let message = format!("{} \"{name}\" is invalid: {said}", kind.qualified_kind());
         let mut details = about(kind, name);
         details["kind"] = kind.kind.clone().into();
@@ -202,12 +169,7 @@ impl Refusal {
             _ => "InternalError",
         };
         let details = retry_after.map(|seconds| json!({"retryAfterSeconds": seconds}));
-        Self {
-            code,
-            reason,
-            message: message.to_owned(),
-            details,
-        }
+        Self { code, reason, message: message.to_owned(), details }
     }
 
     pub(crate) fn with_causes(mut self, causes: &Value) -> Self {

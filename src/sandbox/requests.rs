@@ -23,36 +23,21 @@ impl RequestCounts {
             let (known_verb, known_resource) = key.split_once(' ').unwrap_or((key, ""));
             known_verb == verb && (resource.is_empty() || known_resource == resource)
         };
-        self.by
-            .iter()
-            .filter(|(key, _)| matches(key))
-            .map(|(_, count)| count)
-            .sum()
+        self.by.iter().filter(|(key, _)| matches(key)).map(|(_, count)| count).sum()
     }
 
     /// Everything but opening a watch, and asking what is served.
     pub fn besides_watches(&self) -> u64 {
         let counted = |key: &str| !key.starts_with("watch ") && !key.starts_with("discover ");
-        self.by
-            .iter()
-            .filter(|(key, _)| counted(key))
-            .map(|(_, count)| count)
-            .sum()
+        self.by.iter().filter(|(key, _)| counted(key)).map(|(_, count)| count).sum()
     }
 
     /// Everything that was meant to change something.
     pub fn writes(&self) -> u64 {
-        [
-            "create",
-            "update",
-            "patch",
-            "apply",
-            "delete",
-            "deletecollection",
-        ]
-        .iter()
-        .map(|verb| self.of(verb, ""))
-        .sum()
+        ["create", "update", "patch", "apply", "delete", "deletecollection"]
+            .iter()
+            .map(|verb| self.of(verb, ""))
+            .sum()
     }
 
     /// What came since `earlier`.
@@ -62,9 +47,7 @@ impl RequestCounts {
             .by
             .iter()
             .map(|(key, count)| (key.clone(), count - earlier.by.get(key).unwrap_or(&0)));
-        Self {
-            by: difference.filter(|(_, count)| *count > 0).collect(),
-        }
+        Self { by: difference.filter(|(_, count)| *count > 0).collect() }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
@@ -82,9 +65,6 @@ impl Counter {
     }
 
     pub(crate) fn counts(&self) -> RequestCounts {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -22,9 +22,7 @@ pub(crate) struct Parameters(HashMap<String, String>);
 
 impl Parameters {
     pub(crate) fn of(uri: &Uri) -> Self {
-        Query::try_from_uri(uri)
-            .map(|Query(parameters)| Self(parameters))
-            .unwrap_or_default()
+        Query::try_from_uri(uri).map(|Query(parameters)| Self(parameters)).unwrap_or_default()
     }
 
     pub(crate) fn text(&self, name: &str) -> &str {
@@ -47,11 +45,8 @@ impl Parameters {
 impl Route {
     /// `None` for paths that are about no resource.
     pub(crate) fn of(path: &str) -> Option<Self> {
-        let segments: Vec<String> = path
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .map(decoded)
-            .collect();
+        let segments: Vec<String> =
+            path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (group, version, rest) = match &parts[..] {
             ["api", version, rest @ ..] => ("", *version, rest),
@@ -95,9 +90,8 @@ fn decoded(segment: &str) -> String {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut place = 0;
     while place < bytes.len() {
-        let code = segment
-            .get(place + 1..place + 3)
-            .and_then(|code| u8::from_str_radix(code, 16).ok());
+        let code =
+            segment.get(place + 1..place + 3).and_then(|code| u8::from_str_radix(code, 16).ok());
         match (bytes[place], code) {
             (b'%', Some(byte)) => {
                 plain.push(byte);
@@ -119,14 +113,7 @@ mod tests {
     #[track_caller]
     fn check(path: &str, expected: &str) {
         let found = Route::of(path).map(|route| {
-            let Route {
-                group,
-                version,
-                namespace,
-                resource,
-                name,
-                subresource,
-            } = route;
+            let Route { group, version, namespace, resource, name, subresource } = route;
             [group, version, namespace, resource, name, subresource].join("|")
         });
         assert_eq!(found.unwrap_or_default(), expected, "{path}");
@@ -136,10 +123,7 @@ mod tests {
     fn paths_name_what_they_name() {
         check("/api/v1/namespaces", "|v1||namespaces||");
         check("/api/v1/namespaces/acme", "|v1||namespaces|acme|");
-        check(
-            "/api/v1/namespaces/acme/finalize",
-            "|v1||namespaces|acme|finalize",
-        );
+        check("/api/v1/namespaces/acme/finalize", "|v1||namespaces|acme|finalize");
         check("/api/v1/namespaces/acme/pods", "|v1|acme|pods||");
         check(
             "/apis/apps/v1/namespaces/acme/deployments/web/scale",

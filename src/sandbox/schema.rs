@@ -66,9 +66,7 @@ impl Schema {
     /// The types of everything built in.
     pub(crate) fn built_in() -> Arc<Self> {
         static BUILT_IN: OnceLock<Arc<Schema>> = OnceLock::new();
-        BUILT_IN
-            .get_or_init(|| Arc::new(parse(include_str!("schema.txt"))))
-            .clone()
+        BUILT_IN.get_or_init(|| Arc::new(parse(include_str!("schema.txt")))).clone()
     }
 
     pub(crate) fn of(&self, id: usize) -> &Struct {
@@ -76,10 +74,7 @@ impl Schema {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Type> {
-        self.structs
-            .iter()
-            .position(|known| known.name == name)
-            .map(Type::Struct)
+        self.structs.iter().position(|known| known.name == name).map(Type::Struct)
     }
 
     /// The type of `field` in a value of type `of`, if it may be there.
@@ -108,21 +103,13 @@ impl Schema {
     /// The types of a custom resource, from the `openAPIV3Schema` of its definition.
     pub(crate) fn of_custom_resource(definition: &Value) -> (Self, Type) {
         let built_in = Self::built_in();
-        let mut schema = Self {
-            structs: built_in.structs.clone(),
-        };
+        let mut schema = Self { structs: built_in.structs.clone() };
         let metadata = schema.find("meta.v1.ObjectMeta").unwrap_or(Type::Any);
         let root = schema.add_custom(definition);
         if let Type::Struct(id) = root {
-            let metadata = Field {
-                of: metadata,
-                required: false,
-                drops_zero: false,
-                merge_key: None,
-            };
-            schema.structs[id]
-                .fields
-                .insert("metadata".to_owned(), metadata);
+            let metadata =
+                Field { of: metadata, required: false, drops_zero: false, merge_key: None };
+            schema.structs[id].fields.insert("metadata".to_owned(), metadata);
         }
         (schema, root)
     }
@@ -150,15 +137,9 @@ impl Schema {
 
     fn add_custom_object(&mut self, definition: &Value) -> Type {
         let atomic = definition["x-kubernetes-map-type"].as_str() == Some("atomic");
-        if let Some(item) = definition
-            .get("additionalProperties")
-            .filter(|item| item.is_object())
-        {
+        if let Some(item) = definition.get("additionalProperties").filter(|item| item.is_object()) {
             let item = self.add_custom(item);
-            return Type::Map(
-                Box::new(item),
-                if atomic { Atomic::Yes } else { Atomic::No },
-            );
+            return Type::Map(Box::new(item), if atomic { Atomic::Yes } else { Atomic::No });
         }
         let Some(properties) = definition["properties"].as_object() else {
             return Type::Any;
@@ -173,15 +154,7 @@ impl Schema {
         for (name, property) in properties {
             let of = self.add_custom(property);
             let required = required.contains(&name.as_str());
-            fields.insert(
-                name.clone(),
-                Field {
-                    of,
-                    required,
-                    drops_zero: false,
-                    merge_key: None,
-                },
-            );
+            fields.insert(name.clone(), Field { of, required, drops_zero: false, merge_key: None });
         }
         self.structs.push(Struct {
             name: format!("custom.{}", self.structs.len()),
@@ -196,19 +169,12 @@ fn custom_items(definition: &Value) -> Items {
     match definition["x-kubernetes-list-type"].as_str() {
         Some("set") => Items::Set,
         Some("map") => {
-            let keys = definition["x-kubernetes-list-map-keys"]
-                .as_array()
-                .into_iter()
-                .flatten();
+            let keys = definition["x-kubernetes-list-map-keys"].as_array().into_iter().flatten();
             let default = |key: &str| {
-                definition["items"]["properties"][key]["default"]
-                    .as_str()
-                    .map(str::to_owned)
+                definition["items"]["properties"][key]["default"].as_str().map(str::to_owned)
             };
             Items::Keyed(
-                keys.filter_map(Value::as_str)
-                    .map(|key| (key.to_owned(), default(key)))
-                    .collect(),
+                keys.filter_map(Value::as_str).map(|key| (key.to_owned(), default(key))).collect(),
             )
         }
         _ => Items::Atomic,
@@ -216,10 +182,7 @@ fn custom_items(definition: &Value) -> Items {
 }
 
 fn parse(text: &str) -> Schema {
-    let lines = || {
-        text.lines()
-            .filter(|line| !line.starts_with('#') && !line.is_empty())
-    };
+    let lines = || text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let names: HashMap<&str, usize> = lines()
         .filter(|line| !line.starts_with(' '))
         .enumerate()
@@ -237,16 +200,13 @@ fn parse(text: &str) -> Schema {
             });
             continue;
         };
-        let (field, default) = field
-            .split_once(" =")
-            .map_or((field, None), |(field, value)| (field, Some(value)));
+        let (field, default) =
+            field.split_once(" =").map_or((field, None), |(field, value)| (field, Some(value)));
         let field = field.trim_end_matches(" +retain");
-        let (field, merge_key) = field
-            .split_once(" @")
-            .map_or((field, None), |(field, key)| (field, Some(key)));
-        let (marked, of) = field
-            .split_once(' ')
-            .expect("because every field in schema.txt has a type");
+        let (field, merge_key) =
+            field.split_once(" @").map_or((field, None), |(field, key)| (field, Some(key)));
+        let (marked, of) =
+            field.split_once(' ').expect("because every field in schema.txt has a type");
         let name = marked.trim_end_matches(['!', '?']);
         if let Some(default) = default {
             defaults.push((structs.len() - 1, name.to_owned(), default.to_owned()));
@@ -257,9 +217,8 @@ fn parse(text: &str) -> Schema {
             drops_zero: marked[name.len()..].contains('?'),
             merge_key: merge_key.map(str::to_owned),
         };
-        let current = structs
-            .last_mut()
-            .expect("because schema.txt starts with the name of a type");
+        let current =
+            structs.last_mut().expect("because schema.txt starts with the name of a type");
         current.fields.insert(name.to_owned(), field);
     }
     give_keys_their_defaults(&mut structs, &defaults);
@@ -272,22 +231,15 @@ fn parse_type(text: &str, names: &HashMap<&str, usize>) -> Type {
         None => (Atomic::No, text),
     };
     if let Some(item) = text.strip_prefix('{') {
-        return Type::Map(
-            Box::new(parse_type(item.trim_end_matches('}'), names)),
-            atomic,
-        );
+        return Type::Map(Box::new(parse_type(item.trim_end_matches('}'), names)), atomic);
     }
-    if let Some(list) = text
-        .strip_prefix('[')
-        .and_then(|list| list.strip_suffix(']'))
-    {
+    if let Some(list) = text.strip_prefix('[').and_then(|list| list.strip_suffix(']')) {
         let (items, item) = match list.split_once(": ") {
             None => (Items::Atomic, list),
             Some(("set", item)) => (Items::Set, item),
-            Some((keys, item)) => (
-                Items::Keyed(keys.split(',').map(|key| (key.to_owned(), None)).collect()),
-                item,
-            ),
+            Some((keys, item)) => {
+                (Items::Keyed(keys.split(',').map(|key| (key.to_owned(), None)).collect()), item)
+            }
         };
         return Type::List(Box::new(parse_type(item, names)), items);
     }
@@ -302,9 +254,7 @@ fn parse_type(text: &str, names: &HashMap<&str, usize>) -> Type {
         "time" => Type::Time,
         "bytes" => Type::Bytes,
         name => Type::Struct(
-            *names
-                .get(name)
-                .expect("because schema.txt defines every type that it names"),
+            *names.get(name).expect("because schema.txt defines every type that it names"),
         ),
     }
 }
@@ -318,9 +268,7 @@ fn give_keys_their_defaults(structs: &mut [Struct], defaults: &[(usize, String, 
             };
             let Type::Struct(item) = **item else { continue };
             for (key, default) in keys {
-                let given = defaults
-                    .iter()
-                    .find(|(owner, name, _)| *owner == item && name == key);
+                let given = defaults.iter().find(|(owner, name, _)| *owner == item && name == key);
                 *default = given.map(|(_, _, value)| value.clone());
             }
         }
@@ -338,10 +286,8 @@ mod tests {
         let Some(Type::List(_, Items::Keyed(keys))) = schema.field(&container, "ports") else {
             panic!("no list")
         };
-        let expected = [
-            ("containerPort".to_owned(), None),
-            ("protocol".to_owned(), Some("TCP".to_owned())),
-        ];
+        let expected =
+            [("containerPort".to_owned(), None), ("protocol".to_owned(), Some("TCP".to_owned()))];
         assert_eq!(keys[..], expected);
     }
 

@@ -42,11 +42,7 @@ struct FieldTerm {
 impl Selector {
     pub(crate) fn parse(kind: &Kind, labels: &str, fields: &str) -> Result<Self, Refusal> {
         let unable = |why: &str| {
-            let group = if kind.group.is_empty() {
-                ""
-            } else {
-                &kind.group
-            };
+            let group = if kind.group.is_empty() { "" } else { &kind.group };
             let version = &kind.versions[0];
             let plural = &kind.plural;
             Refusal::bad_request(format!(
@@ -77,16 +73,9 @@ impl Selector {
                 };
                 return Err(unable(&why));
             }
-            terms.push(FieldTerm {
-                path: path.to_owned(),
-                value: value.to_owned(),
-                equal,
-            });
+            terms.push(FieldTerm { path: path.to_owned(), value: value.to_owned(), equal });
         }
-        Ok(Self {
-            labels,
-            fields: terms,
-        })
+        Ok(Self { labels, fields: terms })
     }
 
     /// Only the object of one name.
@@ -114,12 +103,8 @@ impl Selector {
             let found = match term.path.as_str() {
                 "metadata.name" => object.key.name.to_string(),
                 "metadata.namespace" => object.key.namespace.to_string(),
-                "status.phase" => facts
-                    .map(|facts| facts.phase.to_string())
-                    .unwrap_or_default(),
-                "spec.nodeName" => facts
-                    .map(|facts| facts.node.to_string())
-                    .unwrap_or_default(),
+                "status.phase" => facts.map(|facts| facts.phase.to_string()).unwrap_or_default(),
+                "spec.nodeName" => facts.map(|facts| facts.node.to_string()).unwrap_or_default(),
                 path => text_at(body.get_or_insert_with(|| object.body()), path),
             };
             (found == term.value) == term.equal
@@ -170,11 +155,7 @@ fn supported_fields(kind: &Kind) -> Vec<&'static str> {
         "replicasets" => &["status.replicas"],
         _ => &[],
     };
-    ["metadata.name", "metadata.namespace"]
-        .iter()
-        .chain(more)
-        .copied()
-        .collect()
+    ["metadata.name", "metadata.namespace"].iter().chain(more).copied().collect()
 }
 
 impl LabelSelector {
@@ -193,19 +174,11 @@ impl LabelSelector {
     /// From `matchLabels` and `matchExpressions`. Nothing at all selects everything.
     pub(crate) fn of(selector: &Value) -> Self {
         let labels = selector["matchLabels"].as_object().into_iter().flatten();
-        let mut terms: Vec<LabelTerm> = labels
-            .map(|(name, value)| LabelTerm::equals(name, value))
-            .collect();
-        for expression in selector["matchExpressions"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        let mut terms: Vec<LabelTerm> =
+            labels.map(|(name, value)| LabelTerm::equals(name, value)).collect();
+        for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
             let values = expression["values"].as_array().into_iter().flatten();
-            let values = values
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect();
+            let values = values.filter_map(Value::as_str).map(str::to_owned).collect();
             let test = match expression["operator"].as_str() {
                 Some("In") => Test::In(values),
                 Some("NotIn") => Test::NotIn(values),
@@ -223,11 +196,7 @@ impl LabelSelector {
     /// From a plain map, as services and replication controllers have it.
     pub(crate) fn of_map(labels: &Value) -> Self {
         let labels = labels.as_object().into_iter().flatten();
-        Self {
-            terms: labels
-                .map(|(name, value)| LabelTerm::equals(name, value))
-                .collect(),
-        }
+        Self { terms: labels.map(|(name, value)| LabelTerm::equals(name, value)).collect() }
     }
 
     pub(crate) fn is_everything(&self) -> bool {
@@ -293,30 +262,20 @@ fn end_of_term(text: &str) -> usize {
 fn parse_term(term: &str) -> Result<LabelTerm, String> {
     let listed = |list: &str| -> Option<Vec<String>> {
         let list = list.trim().strip_prefix('(')?.strip_suffix(')')?;
-        Some(
-            list.split(',')
-                .map(|value| value.trim().to_owned())
-                .collect(),
-        )
+        Some(list.split(',').map(|value| value.trim().to_owned()).collect())
     };
     let named = |name: &str, test| {
         let name = name.trim();
         if name.is_empty() || name.contains([' ', '(', '!', '=']) {
             return Err(format!("found '{term}', expected: identifier"));
         }
-        Ok(LabelTerm {
-            name: name.to_owned(),
-            test,
-        })
+        Ok(LabelTerm { name: name.to_owned(), test })
     };
     if let Some((name, value)) = term.split_once("!=") {
         return named(name, Test::NotIn(vec![value.trim().to_owned()]));
     }
     if let Some((name, value)) = term.split_once('=') {
-        return named(
-            name,
-            Test::In(vec![value.trim_start_matches('=').trim().to_owned()]),
-        );
+        return named(name, Test::In(vec![value.trim_start_matches('=').trim().to_owned()]));
     }
     if let Some(name) = term.strip_prefix('!') {
         return named(name, Test::Absent);
@@ -331,9 +290,7 @@ fn parse_term(term: &str) -> Result<LabelTerm, String> {
             } else if let Some(list) = rest.strip_prefix("in") {
                 named(name, Test::In(listed(list).ok_or_else(not_a_list)?))
             } else {
-                Err(format!(
-                    "found '{rest}', expected: in, notin, =, ==, !=, gt, lt"
-                ))
+                Err(format!("found '{rest}', expected: in, notin, =, ==, !=, gt, lt"))
             }
         }
     }
@@ -346,12 +303,8 @@ mod tests {
     #[track_caller]
     fn check(selector: &str, labels: &[(&str, &str)], expected: bool) {
         let parsed = LabelSelector::parse(selector).unwrap();
-        let label = |name: &str| {
-            labels
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| *value)
-        };
+        let label =
+            |name: &str| labels.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
         assert_eq!(parsed.matches(label), expected, "{selector}");
     }
 

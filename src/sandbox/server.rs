@@ -49,10 +49,7 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn header(&self, name: &http::HeaderName) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
@@ -61,9 +58,7 @@ pub(crate) fn router(serving: Arc<Serving>) -> Router {
 }
 
 async fn serve(State(serving): State<Arc<Serving>>, request: Request<Body>) -> Response {
-    answer(&serving, request)
-        .await
-        .unwrap_or_else(|refusal| refuse(&refusal))
+    answer(&serving, request).await.unwrap_or_else(|refusal| refuse(&refusal))
 }
 
 async fn answer(serving: &Arc<Serving>, request: Request<Body>) -> Result<Response, Refusal> {
@@ -75,54 +70,26 @@ async fn answer(serving: &Arc<Serving>, request: Request<Body>) -> Result<Respon
     }
     let Some(route) = Route::of(path) else {
         serving.requests.count("discover", path);
-        let accept = parts
-            .headers
-            .get(ACCEPT)
-            .and_then(|accept| accept.to_str().ok())
-            .unwrap_or_default();
+        let accept =
+            parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         return about_the_server(&serving.cluster, path, accept).ok_or_else(Refusal::no_such_path);
     };
     let parameters = Parameters::of(&parts.uri);
-    let content_type = parts
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
+    let content_type =
+        parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let verb = verb_of(&parts.method, &route, &parameters, content_type);
     serving.requests.count(verb, &route.counted_as());
-    let Route {
-        resource,
-        namespace,
-        name,
-        ..
-    } = &route;
-    serving
-        .faults
-        .pass(&faults::Request {
-            verb,
-            resource,
-            namespace,
-            name,
-        })
-        .await?;
+    let Route { resource, namespace, name, .. } = &route;
+    serving.faults.pass(&faults::Request { verb, resource, namespace, name }).await?;
     let body = read(body).await?;
-    let incoming = Incoming {
-        route,
-        parameters,
-        headers: parts.headers,
-        body,
-    };
+    let incoming = Incoming { route, parameters, headers: parts.headers, body };
     actions::perform(serving, verb, &incoming)
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
     let bytes = axum::body::to_bytes(body, LARGEST_BODY).await;
     bytes.map(Vec::from).map_err(|_| {
-        Refusal::new(
-            413,
-            "RequestEntityTooLarge",
-            "Request entity too large: limit is 16777216",
-        )
+        Refusal::new(413, "RequestEntityTooLarge", "Request entity too large: limit is 16777216")
     })
 }
 
@@ -176,11 +143,7 @@ fn about_the_server(cluster: &Cluster, path: &str, accept: &str) -> Option<Respo
 }
 
 fn aggregate(cluster: &Cluster, core: bool) -> Response {
-    plain(
-        StatusCode::OK,
-        discovery::AGGREGATED,
-        discovery::aggregated(cluster, core).to_string(),
-    )
+    plain(StatusCode::OK, discovery::AGGREGATED, discovery::aggregated(cluster, core).to_string())
 }
 
 /// What a test or a person asks of the sandbox itself.
@@ -194,10 +157,7 @@ fn control(
     match (method.as_str(), path) {
         ("GET", "/requests") => {
             let counts = serving.requests.counts();
-            Ok(json_answer(
-                StatusCode::OK,
-                &json!({"total": counts.total(), "requests": counts}),
-            ))
+            Ok(json_answer(StatusCode::OK, &json!({"total": counts.total(), "requests": counts})))
         }
         ("GET", "/faults") => Ok(json_answer(StatusCode::OK, &json!(faults.all()))),
         ("POST", "/faults") => {
@@ -269,9 +229,7 @@ pub(crate) fn plain(
 ) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -279,9 +237,7 @@ fn refuse(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_answer(status, &refusal.to_status());
     if let Some(seconds) = refusal.retry_after() {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

@@ -73,16 +73,8 @@ pub(crate) struct TooOld {
 
 impl Store {
     pub(crate) fn new(history: usize, controllers: UnboundedSender<Notice>) -> Self {
-        let state = State {
-            version: 1,
-            shelves: Vec::new(),
-            dependents: HashMap::new(),
-        };
-        Self {
-            state: Mutex::new(state),
-            controllers,
-            history,
-        }
+        let state = State { version: 1, shelves: Vec::new(), dependents: HashMap::new() };
+        Self { state: Mutex::new(state), controllers, history }
     }
 
     /// Holds everybody else off while it lives: decide and write in one step.
@@ -161,8 +153,7 @@ impl Transaction<'_> {
         }
         let mut then: BTreeMap<Key, Option<Arc<Object>>> = BTreeMap::new();
         for change in self.changes_after(kind, version)? {
-            then.entry(change.after.key.clone())
-                .or_insert(change.before);
+            then.entry(change.after.key.clone()).or_insert(change.before);
         }
         then.retain(|key, _| {
             (namespace.is_empty() || *key.namespace == *namespace)
@@ -187,13 +178,9 @@ impl Transaction<'_> {
             return Ok(Vec::new());
         };
         if version < shelf.forgotten {
-            return Err(TooOld {
-                oldest: shelf.forgotten,
-            });
+            return Err(TooOld { oldest: shelf.forgotten });
         }
-        let first = shelf
-            .log
-            .partition_point(|change| change.version <= version);
+        let first = shelf.log.partition_point(|change| change.version <= version);
         Ok(shelf.log.range(first..).cloned().collect())
     }
 
@@ -203,13 +190,7 @@ impl Transaction<'_> {
     }
 
     pub(crate) fn dependents(&self, uid: &str) -> Vec<Place> {
-        self.state
-            .dependents
-            .get(uid)
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
+        self.state.dependents.get(uid).into_iter().flatten().cloned().collect()
     }
 
     /// Stores a new version of an object.
@@ -217,19 +198,11 @@ impl Transaction<'_> {
         self.state.version += 1;
         object.version = self.state.version;
         let object = Arc::new(object);
-        let before = self
-            .shelf(kind.id)
-            .objects
-            .insert(object.key.clone(), object.clone());
+        let before = self.shelf(kind.id).objects.insert(object.key.clone(), object.clone());
         self.relate(kind.id, before.as_deref(), Some(&object));
         self.record(
             kind.id,
-            Change {
-                version: object.version,
-                before,
-                after: object.clone(),
-                deleted: false,
-            },
+            Change { version: object.version, before, after: object.clone(), deleted: false },
         );
         object
     }
@@ -254,9 +227,7 @@ impl Transaction<'_> {
 
     fn relate(&mut self, kind: KindId, before: Option<&Object>, after: Option<&Object>) {
         let owners = |object: Option<&Object>| {
-            object
-                .map(|object| object.owners.clone())
-                .unwrap_or_default()
+            object.map(|object| object.owners.clone()).unwrap_or_default()
         };
         let (old, new) = (owners(before), owners(after));
         if old == new {
@@ -275,21 +246,13 @@ impl Transaction<'_> {
             }
         }
         for uid in new {
-            self.state
-                .dependents
-                .entry(uid)
-                .or_default()
-                .insert(dependent.clone());
+            self.state.dependents.entry(uid).or_default().insert(dependent.clone());
         }
     }
 
     fn record(&mut self, kind: KindId, change: Change) {
         let history = self.store.history;
-        let notice = Notice {
-            kind,
-            object: change.after.clone(),
-            deleted: change.deleted,
-        };
+        let notice = Notice { kind, object: change.after.clone(), deleted: change.deleted };
         let shelf = self.shelf(kind);
         let version = change.version;
         shelf.log.push_back(change);
@@ -312,10 +275,6 @@ impl Transaction<'_> {
 
     /// How many objects there are.
     pub(crate) fn count(&self) -> usize {
-        self.state
-            .shelves
-            .iter()
-            .map(|shelf| shelf.objects.len())
-            .sum()
+        self.state.shelves.iter().map(|shelf| shelf.objects.len()).sum()
     }
 }

@@ -57,13 +57,8 @@ fn columns(kind: &Kind) -> Vec<Column> {
     let line = COLUMNS
         .lines()
         .find_map(|line| line.split_once(": ").filter(|(name, _)| *name == kind.kind));
-    let line = line
-        .filter(|_| !kind.custom)
-        .map_or("Age", |(_, line)| line);
-    std::iter::once("Name")
-        .chain(line.split('|'))
-        .map(column)
-        .collect()
+    let line = line.filter(|_| !kind.custom).map_or("Age", |(_, line)| line);
+    std::iter::once("Name").chain(line.split('|')).map(column).collect()
 }
 
 fn column(marked: &'static str) -> Column {
@@ -75,11 +70,7 @@ fn column(marked: &'static str) -> Column {
         Some('@') => "date",
         _ => "string",
     };
-    Column {
-        name,
-        of,
-        priority: i64::from(marks.contains('+')),
-    }
+    Column { name, of, priority: i64::from(marks.contains('+')) }
 }
 
 pub(crate) fn empty(kind: &Kind, with_columns: bool) -> Value {
@@ -90,10 +81,8 @@ pub(crate) fn empty(kind: &Kind, with_columns: bool) -> Value {
     let mut definitions: Vec<Value> = Vec::new();
     if with_columns {
         let all = columns(kind);
-        definitions = all
-            .iter()
-            .map(|column| definition(column.name, column.of, column.priority))
-            .collect();
+        definitions =
+            all.iter().map(|column| definition(column.name, column.of, column.priority)).collect();
         if !kind.printed_columns.is_empty() {
             definitions = vec![definition("Name", "string", 0)];
             let more = kind.printed_columns.iter();
@@ -101,24 +90,17 @@ pub(crate) fn empty(kind: &Kind, with_columns: bool) -> Value {
                 .extend(more.map(|column| definition(&column.name, &column.kind, column.priority)));
         }
     }
-    let definitions = if with_columns {
-        json!(definitions)
-    } else {
-        Value::Null
-    };
+    let definitions = if with_columns { json!(definitions) } else { Value::Null };
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": definitions, "rows": []})
 }
 
 pub(crate) fn cells(kind: &Kind, body: &Value) -> Vec<Value> {
     let name = body["metadata"]["name"].clone();
     if !kind.printed_columns.is_empty() {
-        let more = kind
-            .printed_columns
-            .iter()
-            .map(|column| match column.kind.as_str() {
-                "date" => age(at(body, &column.path)).into(),
-                _ => at(body, &column.path).clone(),
-            });
+        let more = kind.printed_columns.iter().map(|column| match column.kind.as_str() {
+            "date" => age(at(body, &column.path)).into(),
+            _ => at(body, &column.path).clone(),
+        });
         return std::iter::once(name).chain(more).collect();
     }
     let all = columns(kind);
@@ -132,9 +114,7 @@ pub(crate) fn cells(kind: &Kind, body: &Value) -> Vec<Value> {
 
 /// A plain JSON path such as `.spec.replicas`.
 fn at<'a>(body: &'a Value, path: &str) -> &'a Value {
-    path.split('.')
-        .filter(|step| !step.is_empty())
-        .fold(body, |value, step| &value[step])
+    path.split('.').filter(|step| !step.is_empty()).fold(body, |value, step| &value[step])
 }
 
 fn cell(kind: &Kind, body: &Value, column: &str) -> Value {
@@ -168,10 +148,7 @@ fn cell(kind: &Kind, body: &Value, column: &str) -> Value {
         "Status" => status_of(kind, body).into(),
         "Restarts" => {
             let statuses = status["containerStatuses"].as_array().into_iter().flatten();
-            statuses
-                .map(|status| status["restartCount"].as_i64().unwrap_or(0))
-                .sum::<i64>()
-                .into()
+            statuses.map(|status| status["restartCount"].as_i64().unwrap_or(0)).sum::<i64>().into()
         }
         "IP" => or_none(&status["podIP"]),
         "Node" => or_none(&spec["nodeName"]),
@@ -211,26 +188,19 @@ fn more_cell(kind: &Kind, body: &Value, column: &str) -> Value {
         "Internal-IP" => status["addresses"][0]["address"].clone(),
         "Volume" => spec["volumeName"].as_str().unwrap_or_default().into(),
         "Capacity" if kind.kind == "PersistentVolume" => spec["capacity"]["storage"].clone(),
-        "Capacity" => status["capacity"]["storage"]
-            .as_str()
-            .unwrap_or_default()
-            .into(),
-        "Access Modes" => access_modes(if spec["accessModes"].is_null() {
-            status
-        } else {
-            spec
-        })
-        .into(),
+        "Capacity" => status["capacity"]["storage"].as_str().unwrap_or_default().into(),
+        "Access Modes" => {
+            access_modes(if spec["accessModes"].is_null() { status } else { spec }).into()
+        }
         "StorageClass" => spec["storageClassName"].as_str().unwrap_or_default().into(),
         "VolumeAttributesClass" => "<unset>".into(),
         "VolumeMode" => spec["volumeMode"].clone(),
         "Reclaim Policy" => spec["persistentVolumeReclaimPolicy"].clone(),
         "Claim" => match spec["claimRef"]["name"].as_str() {
-            Some(name) => format!(
-                "{}/{name}",
-                spec["claimRef"]["namespace"].as_str().unwrap_or_default()
-            )
-            .into(),
+            Some(name) => {
+                format!("{}/{name}", spec["claimRef"]["namespace"].as_str().unwrap_or_default())
+                    .into()
+            }
             None => "".into(),
         },
         "Request" => quota(status, |name| !name.starts_with("limits.")).into(),
@@ -241,17 +211,10 @@ fn more_cell(kind: &Kind, body: &Value, column: &str) -> Value {
         "Provisioner" => body["provisioner"].clone(),
         "ReclaimPolicy" => body["reclaimPolicy"].clone(),
         "VolumeBindingMode" => body["volumeBindingMode"].clone(),
-        "AllowVolumeExpansion" => body["allowVolumeExpansion"]
-            .as_bool()
-            .unwrap_or(false)
-            .into(),
+        "AllowVolumeExpansion" => body["allowVolumeExpansion"].as_bool().unwrap_or(false).into(),
         "Role" => {
             let kind = body["roleRef"]["kind"].as_str().unwrap_or_default();
-            format!(
-                "{kind}/{}",
-                body["roleRef"]["name"].as_str().unwrap_or_default()
-            )
-            .into()
+            format!("{kind}/{}", body["roleRef"]["name"].as_str().unwrap_or_default()).into()
         }
         "Holder" => spec["holderIdentity"].as_str().unwrap_or_default().into(),
         "Controller" => spec["controller"].clone(),
@@ -278,21 +241,15 @@ fn or_none(value: &Value) -> Value {
 fn event_cells(body: &Value) -> Vec<Value> {
     let involved = &body["involvedObject"];
     let kind = involved["kind"].as_str().unwrap_or_default().to_lowercase();
-    let last = if body["lastTimestamp"].is_null() {
-        &body["eventTime"]
-    } else {
-        &body["lastTimestamp"]
-    };
+    let last =
+        if body["lastTimestamp"].is_null() { &body["eventTime"] } else { &body["lastTimestamp"] };
     vec![
         age(last).into(),
         body["type"].clone(),
         body["reason"].clone(),
         format!("{kind}/{}", involved["name"].as_str().unwrap_or_default()).into(),
         involved["fieldPath"].as_str().unwrap_or_default().into(),
-        body["source"]["component"]
-            .as_str()
-            .unwrap_or_default()
-            .into(),
+        body["source"]["component"].as_str().unwrap_or_default().into(),
         body["message"].clone(),
         age(&body["firstTimestamp"]).into(),
         body["count"].as_i64().unwrap_or(1).into(),
@@ -313,11 +270,7 @@ fn scalar(value: &Value, absent: &str) -> String {
 }
 
 fn selector(selector: &LabelSelector) -> String {
-    if selector.is_everything() {
-        "<none>".to_owned()
-    } else {
-        selector.written()
-    }
+    if selector.is_everything() { "<none>".to_owned() } else { selector.written() }
 }
 
 fn containers(kind: &Kind, spec: &Value, field: &str) -> String {
@@ -326,25 +279,14 @@ fn containers(kind: &Kind, spec: &Value, field: &str) -> String {
     } else {
         &spec["template"]
     };
-    let list = template["spec"]["containers"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    list.filter_map(|container| container[field].as_str())
-        .collect::<Vec<_>>()
-        .join(",")
+    let list = template["spec"]["containers"].as_array().into_iter().flatten();
+    list.filter_map(|container| container[field].as_str()).collect::<Vec<_>>().join(",")
 }
 
 fn pod_ready(body: &Value) -> String {
-    let statuses = body["status"]["containerStatuses"]
-        .as_array()
-        .into_iter()
-        .flatten();
+    let statuses = body["status"]["containerStatuses"].as_array().into_iter().flatten();
     let ready = statuses.filter(|status| status["ready"] == true).count();
-    format!(
-        "{ready}/{}",
-        body["spec"]["containers"].as_array().map_or(0, Vec::len)
-    )
+    format!("{ready}/{}", body["spec"]["containers"].as_array().map_or(0, Vec::len))
 }
 
 fn status_of(kind: &Kind, body: &Value) -> String {
@@ -354,19 +296,13 @@ fn status_of(kind: &Kind, body: &Value) -> String {
     match kind.kind.as_str() {
         "Pod" if deleting => "Terminating".to_owned(),
         "Pod" => {
-            let reason = status["containerStatuses"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .find_map(|status| {
+            let reason =
+                status["containerStatuses"].as_array().into_iter().flatten().find_map(|status| {
                     let state = &status["state"];
                     let waiting = state["waiting"]["reason"].as_str();
                     waiting.or_else(|| state["terminated"]["reason"].as_str())
                 });
-            reason
-                .or(status["reason"].as_str())
-                .unwrap_or(phase)
-                .to_owned()
+            reason.or(status["reason"].as_str()).unwrap_or(phase).to_owned()
         }
         "Node" if has_condition(body, "Ready") => "Ready".to_owned(),
         "Node" => "NotReady".to_owned(),
@@ -383,11 +319,7 @@ fn external_address(spec: &Value, status: &Value) -> String {
     match spec["type"].as_str() {
         Some("LoadBalancer") => {
             let found = load_balancers(status);
-            if found.is_empty() {
-                "<pending>".to_owned()
-            } else {
-                found
-            }
+            if found.is_empty() { "<pending>".to_owned() } else { found }
         }
         Some("ExternalName") => spec["externalName"].as_str().unwrap_or_default().to_owned(),
         _ => "<none>".to_owned(),
@@ -395,10 +327,7 @@ fn external_address(spec: &Value, status: &Value) -> String {
 }
 
 fn load_balancers(status: &Value) -> String {
-    let list = status["loadBalancer"]["ingress"]
-        .as_array()
-        .into_iter()
-        .flatten();
+    let list = status["loadBalancer"]["ingress"].as_array().into_iter().flatten();
     list.filter_map(|entry| entry["ip"].as_str().or(entry["hostname"].as_str()))
         .collect::<Vec<_>>()
         .join(",")
@@ -413,27 +342,14 @@ fn ports(spec: &Value) -> String {
             None => format!("{number}/{protocol}"),
         }
     };
-    let all: Vec<String> = spec["ports"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(one)
-        .collect();
-    if all.is_empty() {
-        "<none>".to_owned()
-    } else {
-        all.join(",")
-    }
+    let all: Vec<String> = spec["ports"].as_array().into_iter().flatten().map(one).collect();
+    if all.is_empty() { "<none>".to_owned() } else { all.join(",") }
 }
 
 fn ingress_hosts(spec: &Value) -> String {
     let rules = spec["rules"].as_array().into_iter().flatten();
     let hosts: Vec<&str> = rules.filter_map(|rule| rule["host"].as_str()).collect();
-    if hosts.is_empty() {
-        "*".to_owned()
-    } else {
-        hosts.join(",")
-    }
+    if hosts.is_empty() { "*".to_owned() } else { hosts.join(",") }
 }
 
 fn access_modes(holder: &Value) -> String {
@@ -444,21 +360,11 @@ fn access_modes(holder: &Value) -> String {
         Some("ReadWriteOncePod") => "RWOP",
         _ => "",
     };
-    holder["accessModes"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(short)
-        .collect::<Vec<_>>()
-        .join(",")
+    holder["accessModes"].as_array().into_iter().flatten().map(short).collect::<Vec<_>>().join(",")
 }
 
 fn quota(status: &Value, wanted: impl Fn(&str) -> bool) -> String {
-    let hard = status["hard"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| wanted(name));
+    let hard = status["hard"].as_object().into_iter().flatten().filter(|(name, _)| wanted(name));
     let one = |(name, hard): (&String, &Value)| {
         format!(
             "{name}: {}/{}",
@@ -470,21 +376,14 @@ fn quota(status: &Value, wanted: impl Fn(&str) -> bool) -> String {
 }
 
 fn age(since: &Value) -> String {
-    let Some(since) = since
-        .as_str()
-        .and_then(|text| text.parse::<Timestamp>().ok())
-    else {
+    let Some(since) = since.as_str().and_then(|text| text.parse::<Timestamp>().ok()) else {
         return "<unknown>".to_owned();
     };
     human(Timestamp::now().as_second() - since.as_second())
 }
 
 fn duration(start: &Value, end: &Value) -> String {
-    let read = |value: &Value| {
-        value
-            .as_str()
-            .and_then(|text| text.parse::<Timestamp>().ok())
-    };
+    let read = |value: &Value| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
     let Some(start) = read(start) else {
         return String::new();
     };

@@ -38,10 +38,8 @@ pub(crate) fn item_step(items: &Items, item: &Value) -> Option<Step> {
                 return None;
             }
             found.sort_by_key(|(key, _)| *key);
-            let object: Map<String, Value> = found
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect();
+            let object: Map<String, Value> =
+                found.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
             Some(format!("k:{}", Value::Object(object)).into())
         }
     }
@@ -87,11 +85,7 @@ fn held_by(schema: &Schema, of: &Type, value: &Value) -> (bool, FieldSet) {
 
 pub(crate) fn compare(schema: &Schema, of: &Type, old: &Value, new: &Value) -> Comparison {
     let mut comparison = Comparison::default();
-    let mut walk = Walk {
-        schema,
-        path: Vec::new(),
-        comparison: &mut comparison,
-    };
+    let mut walk = Walk { schema, path: Vec::new(), comparison: &mut comparison };
     walk.compare(of, Some(old), Some(new));
     comparison
 }
@@ -160,12 +154,7 @@ impl Walk<'_> {
         let schema = self.schema;
         for (name, before) in old.into_iter().flatten() {
             let below = schema.field(of, name).unwrap_or(&Type::Any);
-            self.descend(
-                field_step(name),
-                below,
-                Some(before),
-                new.and_then(|new| new.get(name)),
-            );
+            self.descend(field_step(name), below, Some(before), new.and_then(|new| new.get(name)));
         }
         for (name, after) in new.into_iter().flatten() {
             if old.is_none_or(|old| !old.contains_key(name)) {
@@ -180,15 +169,11 @@ impl Walk<'_> {
         let old = by_step(items, old.map_or(&[], Vec::as_slice));
         let new = by_step(items, new.map_or(&[], Vec::as_slice));
         for (step, before) in &old {
-            let after = new
-                .iter()
-                .find(|(other, _)| other == step)
-                .map(|(_, after)| *after);
+            let after = new.iter().find(|(other, _)| other == step).map(|(_, after)| *after);
             self.descend(step.clone(), item, Some(before), after);
         }
-        for (step, after) in new
-            .iter()
-            .filter(|(step, _)| old.iter().all(|(other, _)| other != step))
+        for (step, after) in
+            new.iter().filter(|(step, _)| old.iter().all(|(other, _)| other != step))
         {
             self.descend(step.clone(), item, None, Some(after));
         }
@@ -205,9 +190,7 @@ impl Walk<'_> {
 }
 
 fn by_step<'a>(items: &Items, list: &'a [Value]) -> Vec<(Step, &'a Value)> {
-    list.iter()
-        .filter_map(|item| Some((item_step(items, item)?, item)))
-        .collect()
+    list.iter().filter_map(|item| Some((item_step(items, item)?, item))).collect()
 }
 
 /// Lays `config` over `live`.
@@ -239,10 +222,8 @@ fn merge_lists(schema: &Schema, of: &Type, live: &mut Vec<Value>, config: &[Valu
         return;
     };
     let right: Vec<(Step, &Value)> = by_step(items, config);
-    let left: Vec<(Option<Step>, Value)> = std::mem::take(live)
-        .into_iter()
-        .map(|item| (item_step(items, &item), item))
-        .collect();
+    let left: Vec<(Option<Step>, Value)> =
+        std::mem::take(live).into_iter().map(|item| (item_step(items, &item), item)).collect();
     let in_right = |step: &Step| right.iter().any(|(other, _)| other == step);
     let mut shared = right
         .iter()
@@ -317,12 +298,9 @@ pub(crate) fn remove(schema: &Schema, of: &Type, value: &mut Value, set: &FieldS
                     return false;
                 }
                 match set.below(&step) {
-                    Some(below) => remove(
-                        schema,
-                        schema.field(of, name).unwrap_or(&Type::Any),
-                        value,
-                        below,
-                    ),
+                    Some(below) => {
+                        remove(schema, schema.field(of, name).unwrap_or(&Type::Any), value, below)
+                    }
                     None => true,
                 }
             });
@@ -382,9 +360,7 @@ mod tests {
         let (schema, of) = pod_spec();
         let names = |value: &Value| -> Vec<String> {
             let list = value["containers"].as_array().unwrap();
-            list.iter()
-                .map(|item| item["name"].as_str().unwrap().to_owned())
-                .collect()
+            list.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
         };
         let containers = |names: &str| json!({"containers": names.chars().map(|name| json!({"name": name.to_string()})).collect::<Vec<_>>()});
         for (live, config, expected) in [
@@ -406,10 +382,7 @@ mod tests {
         let old = json!({"containers": [{"name": "a", "image": "1"}]});
         let new = json!({"containers": [{"name": "a", "image": "2", "env": [{"name": "X", "value": "1"}]}]});
         let comparison = compare(&schema, &of, &old, &new);
-        assert_eq!(
-            comparison.modified.paths(),
-            [r#".containers[name="a"].image"#]
-        );
+        assert_eq!(comparison.modified.paths(), [r#".containers[name="a"].image"#]);
         assert_eq!(
             comparison.added.paths(),
             [

@@ -32,19 +32,12 @@ pub(crate) fn check_change(kind: &Kind, old: &Value, draft: &Draft) -> Result<()
 }
 
 fn refuse(kind: &Kind, name: &str, causes: &[Cause]) -> Result<(), Refusal> {
-    if causes.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::unprocessable(kind, name, causes))
-    }
+    if causes.is_empty() { Ok(()) } else { Err(Refusal::unprocessable(kind, name, causes)) }
 }
 
 fn check_name(kind: &Kind, name: &str, causes: &mut Vec<Cause>) {
     if name.is_empty() {
-        return causes.push(Cause::required(
-            "metadata.name",
-            "name or generateName is required",
-        ));
+        return causes.push(Cause::required("metadata.name", "name or generateName is required"));
     }
     let lenient =
         ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"].contains(&kind.kind.as_str());
@@ -105,11 +98,7 @@ fn check_labels(metadata: &Value, path: &str, causes: &mut Vec<Cause>) {
         }
         let text = value.as_str().unwrap_or_default();
         if text.len() > 63 {
-            causes.push(Cause::invalid(
-                &field,
-                value,
-                "must be no more than 63 characters",
-            ));
+            causes.push(Cause::invalid(&field, value, "must be no more than 63 characters"));
         } else if !text.is_empty() && !good(text) {
             let why = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and \
                        must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', \
@@ -222,17 +211,10 @@ fn check_selector(spec: &Value, causes: &mut Vec<Cause>) {
     }
     let labels = &spec["template"]["metadata"]["labels"];
     if spec["selector"].is_object() && !selector.matches(|name| labels[name].as_str()) {
-        let labels = if labels.is_null() {
-            Value::Object(serde_json::Map::new())
-        } else {
-            labels.clone()
-        };
+        let labels =
+            if labels.is_null() { Value::Object(serde_json::Map::new()) } else { labels.clone() };
         let why = "`selector` does not match template `labels`";
-        causes.push(Cause::invalid(
-            "spec.template.metadata.labels",
-            &labels,
-            why,
-        ));
+        causes.push(Cause::invalid("spec.template.metadata.labels", &labels, why));
     }
 }
 
@@ -281,11 +263,8 @@ fn check_pod_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
             if is_nothing(container.get("image")) {
                 causes.push(Cause::required(&format!("{path}.image"), ""));
             }
-            for (place, mount) in container["volumeMounts"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .enumerate()
+            for (place, mount) in
+                container["volumeMounts"].as_array().into_iter().flatten().enumerate()
             {
                 let volume = mount["name"].as_str().unwrap_or_default();
                 // A stateful set's claims become volumes of the same name.
@@ -297,11 +276,7 @@ fn check_pod_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
                     });
                 }
             }
-            check_resources(
-                &container["resources"],
-                &format!("{path}.resources"),
-                causes,
-            );
+            check_resources(&container["resources"], &format!("{path}.resources"), causes);
         }
     }
 }
@@ -332,21 +307,14 @@ fn check_service(spec: &Value, causes: &mut Vec<Cause>) {
             && !(1..=65535).contains(&number)
         {
             let why = "must be between 1 and 65535, inclusive";
-            causes.push(Cause::invalid(
-                &format!("spec.ports[{place}].port"),
-                &port["port"],
-                why,
-            ));
+            causes.push(Cause::invalid(&format!("spec.ports[{place}].port"), &port["port"], why));
         }
     }
 }
 
 fn check_claim(spec: &Value, causes: &mut Vec<Cause>) {
     if spec["accessModes"].as_array().is_none_or(Vec::is_empty) {
-        causes.push(Cause::required(
-            "spec.accessModes",
-            "at least 1 access mode is required",
-        ));
+        causes.push(Cause::required("spec.accessModes", "at least 1 access mode is required"));
     }
     if is_nothing(spec["resources"]["requests"].get("storage")) {
         causes.push(Cause::required("spec.resources[storage]", ""));
@@ -358,10 +326,8 @@ fn check_immutable(kind: &Kind, old: &Value, new: &Value, causes: &mut Vec<Cause
         return;
     }
     let mut fixed = |path: &str, why: &str| {
-        let at = |body: &Value| {
-            path.split('.')
-                .fold(body.clone(), |mut value, step| value[step].take())
-        };
+        let at =
+            |body: &Value| path.split('.').fold(body.clone(), |mut value, step| value[step].take());
         if at(old) != at(new) {
             causes.push(Cause::invalid(path, &at(new), why));
         }
@@ -397,12 +363,7 @@ fn check_immutable(kind: &Kind, old: &Value, new: &Value, causes: &mut Vec<Cause
         "PersistentVolumeClaim" => check_claim_change(old, new, causes),
         "Pod" => check_pod_change(old, new, causes),
         "StorageClass" => {
-            for field in [
-                "parameters",
-                "provisioner",
-                "reclaimPolicy",
-                "volumeBindingMode",
-            ] {
+            for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
                 if old[field] != new[field] {
                     causes.push(Cause::forbidden(
                         field,
@@ -425,17 +386,11 @@ fn check_frozen(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
         return;
     }
     if new["immutable"] != true {
-        causes.push(Cause::forbidden(
-            "immutable",
-            "field is immutable when `immutable` is set",
-        ));
+        causes.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
     }
     for field in ["data", "binaryData"] {
         if old[field] != new[field] {
-            causes.push(Cause::forbidden(
-                field,
-                "field is immutable when `immutable` is set",
-            ));
+            causes.push(Cause::forbidden(field, "field is immutable when `immutable` is set"));
         }
     }
 }
@@ -487,10 +442,7 @@ fn check_claim_change(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
         ));
     } else if size(new) < size(old) {
         let field = "spec.resources.requests.storage";
-        causes.push(Cause::forbidden(
-            field,
-            "field can not be less than status.capacity",
-        ));
+        causes.push(Cause::forbidden(field, "field can not be less than status.capacity"));
     }
 }
 
@@ -504,12 +456,8 @@ fn check_pod_change(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
         }
         if let Some(spec) = spec.as_object_mut() {
             spec.retain(|name, value| {
-                ![
-                    "activeDeadlineSeconds",
-                    "tolerations",
-                    "terminationGracePeriodSeconds",
-                ]
-                .contains(&name.as_str())
+                !["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"]
+                    .contains(&name.as_str())
                     && !value.is_null()
             });
         }

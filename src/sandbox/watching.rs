@@ -75,17 +75,11 @@ pub(crate) fn start(
     let mut tx = cluster.store.lock();
     let newest = tx.newest(watched.kind.id);
     let now = tx.state.version;
-    let existing = if initial {
-        tx.list(watched.kind.id, &watched.namespace)
-    } else {
-        Vec::new()
-    };
+    let existing = if initial { tx.list(watched.kind.id, &watched.namespace) } else { Vec::new() };
     drop(tx);
 
-    let lasts = parameters
-        .number("timeoutSeconds")
-        .filter(|seconds| *seconds > 0)
-        .map(Duration::from_secs);
+    let lasts =
+        parameters.number("timeoutSeconds").filter(|seconds| *seconds > 0).map(Duration::from_secs);
     let start = Instant::now();
     let mut watcher = Watcher {
         bookmarks,
@@ -151,11 +145,7 @@ impl Watcher {
             if !self.waiting.is_empty() {
                 continue;
             }
-            let pause = if self.bookmarks {
-                self.next_bookmark.min(self.end)
-            } else {
-                self.end
-            };
+            let pause = if self.bookmarks { self.next_bookmark.min(self.end) } else { self.end };
             tokio::select! {
                 changed = self.newest.changed() => self.ended |= changed.is_err(),
                 _ = self.dropped.changed() => return Some(Err(io::Error::other("all watches were dropped on demand"))),
@@ -198,10 +188,8 @@ impl Watcher {
                 self.seen = self.seen.max(version);
             }
             Err(too_old) => {
-                let message = format!(
-                    "too old resource version: {} ({})",
-                    self.seen, too_old.oldest
-                );
+                let message =
+                    format!("too old resource version: {} ({})", self.seen, too_old.oldest);
                 let event =
                     json!({"type": "ERROR", "object": Refusal::expired(message).to_status()});
                 self.waiting.push_back(format!("{event}\n").into());
@@ -216,22 +204,15 @@ impl Watcher {
             return;
         }
         let selector = &self.watched.selector;
-        let was = change
-            .before
-            .as_deref()
-            .is_some_and(|before| selector.matches(before));
+        let was = change.before.as_deref().is_some_and(|before| selector.matches(before));
         let is = !change.deleted && selector.matches(object);
         match (was, is) {
             (false, true) => self.tell("ADDED", object),
             (true, true) => self.tell("MODIFIED", object),
             (true, false) => {
                 // The last state that was selected, with the version of its leaving.
-                let last = change
-                    .before
-                    .as_deref()
-                    .unwrap_or(object)
-                    .clone()
-                    .at_version(change.version);
+                let last =
+                    change.before.as_deref().unwrap_or(object).clone().at_version(change.version);
                 self.tell("DELETED", &last);
             }
             (false, false) => {}
@@ -240,12 +221,7 @@ impl Watcher {
 
     fn tell(&mut self, what: &str, object: &Object) {
         let mut event = format!(r#"{{"type":"{what}","object":"#).into_bytes();
-        let Watched {
-            kind,
-            api_version,
-            shape,
-            ..
-        } = &self.watched;
+        let Watched { kind, api_version, shape, .. } = &self.watched;
         shape.write(kind, api_version, object, self.first_table, &mut event);
         self.first_table = false;
         event.extend_from_slice(b"}\n");
@@ -260,9 +236,7 @@ impl Watcher {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object =
-            self.watched
-                .shape
-                .bookmark(&self.watched.kind, &self.watched.api_version, metadata);
+            self.watched.shape.bookmark(&self.watched.kind, &self.watched.api_version, metadata);
         self.waiting
             .push_back(format!("{}\n", json!({"type": "BOOKMARK", "object": object})).into());
     }

@@ -90,11 +90,7 @@ impl Cluster {
         manner: &Manner,
     ) -> Result<Written, Refusal> {
         let kind = &*target.kind;
-        if !body["metadata"]["resourceVersion"]
-            .as_str()
-            .unwrap_or_default()
-            .is_empty()
-        {
+        if !body["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
             return Err(Refusal::bad_request(
                 "resourceVersion should not be set on objects to be created",
             ));
@@ -102,20 +98,13 @@ impl Cluster {
         take_type(target, &mut body)?;
         let warnings = Self::read(target, &mut body, manner)?;
         name_it(target, &mut body)?;
-        let mut draft = Draft {
-            body,
-            managed: Vec::new(),
-        };
+        let mut draft = Draft { body, managed: Vec::new() };
         prepare::forget_system_fields(&mut draft);
         prepare::forget_status(kind, &mut draft.body);
         defaults::fill_in(kind, &mut draft.body, self.kinds.version.minor);
         draft.managed = ownership::update(kind, &json!({}), &draft.body, &[], &manner.writer);
         let object = self.store_new(kind, draft, manner.dry_run)?;
-        Ok(Written {
-            object,
-            created: true,
-            warnings,
-        })
+        Ok(Written { object, created: true, warnings })
     }
 
     fn store_new(
@@ -172,16 +161,12 @@ impl Cluster {
         kind: &Kind,
         pod: &Draft,
     ) -> Result<(), Refusal> {
-        let account = pod.body["spec"]["serviceAccountName"]
-            .as_str()
-            .unwrap_or("default");
+        let account = pod.body["spec"]["serviceAccountName"].as_str().unwrap_or("default");
         let Some(accounts) = self.kinds.named("", "serviceaccounts") else {
             return Ok(());
         };
         if account == "default"
-            || tx
-                .get(accounts.id, &Key::new(pod.namespace(), account))
-                .is_some()
+            || tx.get(accounts.id, &Key::new(pod.namespace(), account)).is_some()
         {
             return Ok(());
         }
@@ -222,19 +207,10 @@ impl Cluster {
             );
             defaults::fill_in(&target.kind, &mut draft.body, self.kinds.version.minor);
             prepare::keep_allocated(&target.kind, &mut draft.body, &old);
-            draft.managed = ownership::update(
-                &target.kind,
-                &old,
-                &draft.body,
-                &draft.managed,
-                &manner.writer,
-            );
+            draft.managed =
+                ownership::update(&target.kind, &old, &draft.body, &draft.managed, &manner.writer);
             if let Some(object) = self.store_change(target, &current, &old, draft, manner)? {
-                return Ok(Written {
-                    object,
-                    created: false,
-                    warnings,
-                });
+                return Ok(Written { object, created: false, warnings });
             }
         }
     }
@@ -250,9 +226,7 @@ impl Cluster {
         if !config["metadata"]["managedFields"].is_null() {
             return Err(Refusal::bad_request("metadata.managedFields must be nil"));
         }
-        let asked_version = config["metadata"]["resourceVersion"]
-            .as_str()
-            .map(str::to_owned);
+        let asked_version = config["metadata"]["resourceVersion"].as_str().map(str::to_owned);
         let asked_uid = config["metadata"]["uid"].as_str().map(str::to_owned);
         take_type(target, &mut config)?;
         drop_nulls(&mut config);
@@ -281,29 +255,20 @@ impl Cluster {
                     outcome => return outcome,
                 }
             };
-            if asked_version
-                .as_ref()
-                .is_some_and(|version| *version != current.version.to_string())
+            if asked_version.as_ref().is_some_and(|version| *version != current.version.to_string())
             {
                 return Err(Refusal::modified(kind, &target.key.name));
             }
             let old = current.body();
             let applied = ownership::apply(kind, &old, &config, &current.managed, &manner.writer)?;
-            let mut draft = Draft {
-                body: applied.body,
-                managed: applied.managed,
-            };
+            let mut draft = Draft { body: applied.body, managed: applied.managed };
             decode::normalize(kind, &mut draft.body);
             prepare::keep_system_fields(&mut draft, &old);
             prepare::keep_the_other_half(kind, manner.writer.subresource, &mut draft.body, &old);
             defaults::fill_in(kind, &mut draft.body, self.kinds.version.minor);
             prepare::keep_allocated(kind, &mut draft.body, &old);
             if let Some(object) = self.store_change(target, &current, &old, draft, manner)? {
-                return Ok(Written {
-                    object,
-                    created: false,
-                    warnings: Vec::new(),
-                });
+                return Ok(Written { object, created: false, warnings: Vec::new() });
             }
         }
     }
@@ -316,20 +281,13 @@ impl Cluster {
     ) -> Result<Written, Refusal> {
         let kind = &target.kind;
         let applied = ownership::apply(kind, &json!({}), config, &[], &manner.writer)?;
-        let mut draft = Draft {
-            body: applied.body,
-            managed: applied.managed,
-        };
+        let mut draft = Draft { body: applied.body, managed: applied.managed };
         decode::normalize(kind, &mut draft.body);
         prepare::forget_system_fields(&mut draft);
         prepare::forget_status(kind, &mut draft.body);
         defaults::fill_in(kind, &mut draft.body, self.kinds.version.minor);
         let object = self.store_new(kind, draft, manner.dry_run)?;
-        Ok(Written {
-            object,
-            created: true,
-            warnings: Vec::new(),
-        })
+        Ok(Written { object, created: true, warnings: Vec::new() })
     }
 
     /// What is applied must fit the kind's types, whatever the validation asked for.
@@ -345,22 +303,11 @@ impl Cluster {
             return Ok(());
         };
         let Key { namespace, name } = &target.key;
-        let of = if namespace.is_empty() {
-            name.to_string()
-        } else {
-            format!("{namespace}/{name}")
-        };
+        let of =
+            if namespace.is_empty() { name.to_string() } else { format!("{namespace}/{name}") };
         let about = format!(" ({of}; {}, Kind={})", target.api_version, target.kind.kind);
-        let about = if self.kinds.version.minor < 25 {
-            String::new()
-        } else {
-            about
-        };
-        Err(Refusal::new(
-            500,
-            "",
-            format!("failed to create typed patch object{about}: {problem}"),
-        ))
+        let about = if self.kinds.version.minor < 25 { String::new() } else { about };
+        Err(Refusal::new(500, "", format!("failed to create typed patch object{about}: {problem}")))
     }
 
     /// Stores the new state unless it says what the old one says; `None` when somebody was faster.
@@ -405,10 +352,8 @@ impl Cluster {
         let kind = &target.kind;
         let Oddities { unknown, wrong, .. } = decode::normalize(kind, body);
         let version = target.api_version.rsplit('/').next().unwrap_or_default();
-        let intro = format!(
-            "{} in version \"{version}\" cannot be handled as a {}",
-            kind.kind, kind.kind
-        );
+        let intro =
+            format!("{} in version \"{version}\" cannot be handled as a {}", kind.kind, kind.kind);
         if let Some((path, problem)) = wrong.first() {
             let why = format!(
                 "json: cannot unmarshal into Go struct field {}.{path}: {problem}",
@@ -416,10 +361,8 @@ impl Cluster {
             );
             return Err(Refusal::bad_request(format!("{intro}: {why}")));
         }
-        let told: Vec<String> = unknown
-            .iter()
-            .map(|path| format!("unknown field {path:?}"))
-            .collect();
+        let told: Vec<String> =
+            unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
         match manner.unknown {
             Unknown::Refuse if !told.is_empty() => Err(Refusal::bad_request(format!(
                 "{intro}: strict decoding error: {}",
@@ -460,10 +403,7 @@ impl Cluster {
         }
         if !current.deleting {
             let metadata = draft.metadata_mut();
-            metadata.insert(
-                "deletionTimestamp".to_owned(),
-                written_time(now() + grace).into(),
-            );
+            metadata.insert("deletionTimestamp".to_owned(), written_time(now() + grace).into());
             metadata.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
             if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
                 metadata.insert("generation".to_owned(), (generation + 1).into());
@@ -481,11 +421,8 @@ impl Cluster {
 
     /// Jobs leave their pods behind unless told otherwise, everything else takes its own along.
     fn propagation<'a>(kind: &Kind, options: &'a DeleteOptions) -> &'a str {
-        let default = if kind.kind == "Job" && kind.group == "batch" {
-            "Orphan"
-        } else {
-            "Background"
-        };
+        let default =
+            if kind.kind == "Job" && kind.group == "batch" { "Orphan" } else { "Background" };
         options.propagation.as_deref().unwrap_or(default)
     }
 
@@ -499,9 +436,8 @@ impl Cluster {
         if !runs {
             return 0;
         }
-        let asked = options
-            .grace_seconds
-            .or(draft.body["spec"]["terminationGracePeriodSeconds"].as_i64());
+        let asked =
+            options.grace_seconds.or(draft.body["spec"]["terminationGracePeriodSeconds"].as_i64());
         asked.unwrap_or(30).max(0)
     }
 }
@@ -510,9 +446,7 @@ impl Cluster {
 fn waits_for_its_own(kind: &Kind, body: &Value) -> bool {
     kind.kind == "Namespace"
         && !kind.custom
-        && body["spec"]["finalizers"]
-            .as_array()
-            .is_some_and(|list| !list.is_empty())
+        && body["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty())
 }
 
 fn check_delete_preconditions(
@@ -546,9 +480,8 @@ fn check_preconditions(target: &Target, current: &Object, body: &Value) -> Resul
             "the name of the object ({asked}) does not match the name on the URL ({name})"
         )));
     }
-    if let Some(uid) = metadata["uid"]
-        .as_str()
-        .filter(|uid| !uid.is_empty() && **uid != *current.uid)
+    if let Some(uid) =
+        metadata["uid"].as_str().filter(|uid| !uid.is_empty() && **uid != *current.uid)
     {
         let why = format!(
             "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
@@ -566,10 +499,9 @@ fn check_preconditions(target: &Target, current: &Object, body: &Value) -> Resul
 
 /// An empty list, or one empty entry, asks to forget who owned what.
 fn is_reset(managed: &Value) -> bool {
-    managed.as_array().is_some_and(|list| {
-        list.iter()
-            .all(|entry| entry.as_object().is_none_or(Map::is_empty))
-    })
+    managed
+        .as_array()
+        .is_some_and(|list| list.iter().all(|entry| entry.as_object().is_none_or(Map::is_empty)))
 }
 
 /// Removes and checks `apiVersion` and `kind`.
@@ -580,26 +512,16 @@ fn take_type(target: &Target, body: &mut Value) -> Result<(), Refusal> {
             "the body of the request is a {found}, not an object"
         )));
     };
-    let mut take = |name: &str| {
-        object
-            .shift_remove(name)
-            .and_then(|value| value.as_str().map(str::to_owned))
-    };
+    let mut take =
+        |name: &str| object.shift_remove(name).and_then(|value| value.as_str().map(str::to_owned));
     let (api_version, kind) = (take("apiVersion"), take("kind"));
     if kind.as_ref().is_some_and(|kind| *kind != target.kind.kind)
-        || api_version
-            .as_ref()
-            .is_some_and(|given| *given != target.api_version)
+        || api_version.as_ref().is_some_and(|given| *given != target.api_version)
     {
-        let (group, version) = target
-            .api_version
-            .split_once('/')
-            .unwrap_or(("", &target.api_version));
-        let given = format!(
-            "{}, Kind={}",
-            api_version.unwrap_or_default(),
-            kind.unwrap_or_default()
-        );
+        let (group, version) =
+            target.api_version.split_once('/').unwrap_or(("", &target.api_version));
+        let given =
+            format!("{}, Kind={}", api_version.unwrap_or_default(), kind.unwrap_or_default());
         let expected = format!("{group}/{version}, Kind={}", target.kind.kind);
         return Err(Refusal::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): {given} does not match {expected}",
@@ -615,11 +537,7 @@ fn name_it(target: &Target, body: &mut Value) -> Result<(), Refusal> {
     let Key { namespace, name } = &target.key;
     let metadata = metadata_mut(body);
     let said = |metadata: &Map<String, Value>, field: &str| {
-        metadata
-            .get(field)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
+        metadata.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     let (said_name, said_namespace) = (said(metadata, "name"), said(metadata, "namespace"));
     if !said_namespace.is_empty() && said_namespace != **namespace {
@@ -632,18 +550,11 @@ fn name_it(target: &Target, body: &mut Value) -> Result<(), Refusal> {
             "the name of the object ({said_name}) does not match the name on the URL ({name})"
         )));
     }
-    let mut name = if name.is_empty() {
-        said_name
-    } else {
-        name.to_string()
-    };
+    let mut name = if name.is_empty() { said_name } else { name.to_string() };
     if name.is_empty() {
         let prefix = said(metadata, "generateName");
         if !prefix.is_empty() {
-            let end = prefix
-                .char_indices()
-                .nth(58)
-                .map_or(prefix.len(), |(end, _)| end);
+            let end = prefix.char_indices().nth(58).map_or(prefix.len(), |(end, _)| end);
             name = format!("{}{}", &prefix[..end], prepare::random_suffix());
         }
     }

@@ -20,11 +20,8 @@ impl Controllers {
         let has = !body["status"]["loadBalancer"]["ingress"].is_null();
         if wanted != has {
             self.set_status(&kind, key, CONTROLLER, |status| {
-                status["loadBalancer"] = if wanted {
-                    json!({"ingress": [{"ip": OUTSIDE}]})
-                } else {
-                    json!({})
-                };
+                status["loadBalancer"] =
+                    if wanted { json!({"ingress": [{"ip": OUTSIDE}]}) } else { json!({}) };
             });
         }
     }

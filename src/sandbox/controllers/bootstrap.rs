@@ -10,15 +10,11 @@ impl Controllers {
     pub(super) fn bootstrap(&mut self) {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             // The cluster is empty: nothing can be refused.
-            _ = self.create(
-                &self.known.namespaces.clone(),
-                json!({"metadata": {"name": name}}),
-            );
+            _ = self.create(&self.known.namespaces.clone(), json!({"metadata": {"name": name}}));
         }
-        for (name, mode, default) in [
-            ("local-path", "WaitForFirstConsumer", "false"),
-            ("standard", "Immediate", "true"),
-        ] {
+        for (name, mode, default) in
+            [("local-path", "WaitForFirstConsumer", "false"), ("standard", "Immediate", "true")]
+        {
             let class = json!({
                 "metadata": {"name": name, "annotations": {"storageclass.kubernetes.io/is-default-class": default}},
                 "provisioner": "sandbox.tenantry.dev/played",

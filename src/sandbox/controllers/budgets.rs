@@ -23,25 +23,16 @@ impl Controllers {
         for budget in budgets {
             let body = budget.body();
             let selector = LabelSelector::of(&body["spec"]["selector"]);
-            let covered: Vec<_> = pods
-                .iter()
-                .filter(|pod| is_active(pod) && selector.matches_object(pod))
-                .collect();
+            let covered: Vec<_> =
+                pods.iter().filter(|pod| is_active(pod) && selector.matches_object(pod)).collect();
             let expected = covered.len();
             let healthy = covered.iter().filter(|pod| is_ready(pod)).count();
-            let desired = match (
-                &body["spec"]["minAvailable"],
-                &body["spec"]["maxUnavailable"],
-            ) {
+            let desired = match (&body["spec"]["minAvailable"], &body["spec"]["maxUnavailable"]) {
                 (Value::Null, Value::Null) => 0,
                 (Value::Null, most) => expected.saturating_sub(part(most, expected)),
                 (least, _) => part(least, expected),
             };
-            let allowed = if expected == 0 {
-                0
-            } else {
-                healthy.saturating_sub(desired)
-            };
+            let allowed = if expected == 0 { 0 } else { healthy.saturating_sub(desired) };
             let modern = self.cluster.kinds.version.minor >= 21;
             let generation = body["metadata"]["generation"].clone();
             self.set_status(&kind, &budget.key, CONTROLLER, |status| {

@@ -33,9 +33,7 @@ impl Controllers {
         if body["status"]["phase"] == "Bound" {
             return self.grow(key, &body);
         }
-        let class = body["spec"]["storageClassName"]
-            .as_str()
-            .unwrap_or_default();
+        let class = body["spec"]["storageClassName"].as_str().unwrap_or_default();
         if class.is_empty() {
             return;
         }
@@ -132,9 +130,8 @@ impl Controllers {
         let Some(volume) = self.volume_of.remove(key) else {
             return;
         };
-        let Some(found) = self
-            .get(&self.known.volumes, &volume)
-            .filter(|volume| released(&volume.body()))
+        let Some(found) =
+            self.get(&self.known.volumes, &volume).filter(|volume| released(&volume.body()))
         else {
             return;
         };
@@ -157,8 +154,7 @@ impl Controllers {
         let claim = &body["spec"]["claimRef"];
         if let (Some(namespace), Some(name)) = (claim["namespace"].as_str(), claim["name"].as_str())
         {
-            self.volume_of
-                .insert(Key::new(namespace, name), key.clone());
+            self.volume_of.insert(Key::new(namespace, name), key.clone());
         }
         if volume.deleting {
             self.alter(&kind, key, CONTROLLER, "", |body| {

@@ -42,9 +42,7 @@ impl Set {
 
     fn revision(&self) -> i64 {
         let revision = self.body["metadata"]["annotations"][REVISION].as_str();
-        revision
-            .and_then(|revision| revision.parse().ok())
-            .unwrap_or(0)
+        revision.and_then(|revision| revision.parse().ok()).unwrap_or(0)
     }
 }
 
@@ -57,9 +55,7 @@ struct Bounds {
 impl Controllers {
     pub(super) fn deployment(&mut self, key: &Key) {
         let kind = self.known.deployments.clone();
-        let Some(deployment) = self
-            .get(&kind, key)
-            .filter(|deployment| !deployment.deleting)
+        let Some(deployment) = self.get(&kind, key).filter(|deployment| !deployment.deleting)
         else {
             return;
         };
@@ -75,8 +71,7 @@ impl Controllers {
         self.keep_revision(key, &body, &current);
         self.roll(&deployment, &body, &current, &old, paused);
         let reread = |set: &Set| {
-            self.get(&self.known.replica_sets, &set.object.key)
-                .map(|object| read_set(&object))
+            self.get(&self.known.replica_sets, &set.object.key).map(|object| read_set(&object))
         };
         let current = reread(&current).unwrap_or(current);
         old = old.iter().filter_map(reread).collect();
@@ -174,9 +169,8 @@ impl Controllers {
             for set in old {
                 self.resize(deployment, set, 0);
             }
-            let still_there = old
-                .iter()
-                .any(|set| !self.owned(&self.known.pods, &set.object.uid).is_empty());
+            let still_there =
+                old.iter().any(|set| !self.owned(&self.known.pods, &set.object.uid).is_empty());
             if !still_there {
                 self.resize(deployment, current, wanted);
             }
@@ -184,19 +178,12 @@ impl Controllers {
         }
         let bounds = bounds_of(&body["spec"]["strategy"]["rollingUpdate"], wanted);
         let room = (wanted + bounds.surge).saturating_sub(running);
-        let next = if running == 0 {
-            wanted
-        } else {
-            room.max(current.wanted()).min(wanted)
-        };
+        let next = if running == 0 { wanted } else { room.max(current.wanted()).min(wanted) };
         self.resize(deployment, current, next);
 
         let least = wanted.saturating_sub(bounds.unavailable);
-        let available: usize = old
-            .iter()
-            .chain([current])
-            .map(|set| set.count("availableReplicas"))
-            .sum();
+        let available: usize =
+            old.iter().chain([current]).map(|set| set.count("availableReplicas")).sum();
         let mut spare = available.saturating_sub(least);
         for set in old.iter().filter(|set| set.wanted() > 0) {
             // What never became available costs nothing to take away.
@@ -227,10 +214,8 @@ impl Controllers {
 
     fn forget_old_sets(&self, body: &Value, old: &[Set]) {
         let keep = whole(&body["spec"]["revisionHistoryLimit"], 10);
-        let idle: Vec<&Set> = old
-            .iter()
-            .filter(|set| set.wanted() == 0 && set.count("replicas") == 0)
-            .collect();
+        let idle: Vec<&Set> =
+            old.iter().filter(|set| set.wanted() == 0 && set.count("replicas") == 0).collect();
         for set in idle.iter().take(idle.len().saturating_sub(keep)) {
             self.delete(&self.known.replica_sets, &set.object.key);
         }
@@ -241,34 +226,20 @@ impl Controllers {
         let wanted = whole(&body["spec"]["replicas"], 1);
         let all = || old.iter().chain(current);
         let total = |field: &str| all().map(|set| set.count(field)).sum::<usize>();
-        let (replicas, ready, available) = (
-            total("replicas"),
-            total("readyReplicas"),
-            total("availableReplicas"),
-        );
+        let (replicas, ready, available) =
+            (total("replicas"), total("readyReplicas"), total("availableReplicas"));
         let updated = current.map_or(0, |set| set.count("replicas"));
         let least = wanted.saturating_sub(
             bounds_of(&body["spec"]["strategy"]["rollingUpdate"], wanted).unavailable,
         );
-        let least = if body["spec"]["strategy"]["type"] == "Recreate" {
-            wanted
-        } else {
-            least
-        };
+        let least = if body["spec"]["strategy"]["type"] == "Recreate" { wanted } else { least };
         let refusal = all().find_map(|set| {
-            let mut conditions = set.body["status"]["conditions"]
-                .as_array()
-                .into_iter()
-                .flatten();
-            conditions
-                .find(|condition| condition["type"] == "ReplicaFailure")
-                .cloned()
+            let mut conditions = set.body["status"]["conditions"].as_array().into_iter().flatten();
+            conditions.find(|condition| condition["type"] == "ReplicaFailure").cloned()
         });
         let complete = updated == wanted && replicas == wanted && available >= wanted;
         let name = current.map_or("", |set| &*set.object.key.name).to_owned();
-        let deadline = body["spec"]["progressDeadlineSeconds"]
-            .as_i64()
-            .unwrap_or(600);
+        let deadline = body["spec"]["progressDeadlineSeconds"].as_i64().unwrap_or(600);
         let generation = body["metadata"]["generation"].clone();
         self.set_status(&kind, key, CONTROLLER, |status| {
             let counts = |status: &Value| {
@@ -288,22 +259,10 @@ impl Controllers {
             );
             if available >= least {
                 let message = "Deployment has minimum availability.";
-                set_condition(
-                    status,
-                    "Available",
-                    true,
-                    "MinimumReplicasAvailable",
-                    message,
-                );
+                set_condition(status, "Available", true, "MinimumReplicasAvailable", message);
             } else {
                 let message = "Deployment does not have minimum availability.";
-                set_condition(
-                    status,
-                    "Available",
-                    false,
-                    "MinimumReplicasUnavailable",
-                    message,
-                );
+                set_condition(status, "Available", false, "MinimumReplicasUnavailable", message);
             }
             match &refusal {
                 Some(refusal) => {
@@ -327,11 +286,7 @@ impl Controllers {
     /// One timer per deployment is enough to notice that it does not get on.
     fn look_again_after(&mut self, pause: Duration, key: &Key) {
         let work = Work::Deployment(key.clone());
-        if !self
-            .timers
-            .iter()
-            .any(|std::cmp::Reverse((_, known))| *known == work)
-        {
+        if !self.timers.iter().any(|std::cmp::Reverse((_, known))| *known == work) {
             self.enqueue_after(pause, work);
         }
     }
@@ -340,34 +295,18 @@ impl Controllers {
 fn tell_progress(status: &mut Value, name: &str, complete: bool, moved: bool, deadline: i64) {
     let find = |status: &Value| {
         let mut conditions = status["conditions"].as_array().into_iter().flatten();
-        conditions
-            .find(|condition| condition["type"] == "Progressing")
-            .cloned()
+        conditions.find(|condition| condition["type"] == "Progressing").cloned()
     };
     let known = find(status);
     if complete {
         let message = format!("ReplicaSet {name:?} has successfully progressed.");
-        return set_condition(
-            status,
-            "Progressing",
-            true,
-            "NewReplicaSetAvailable",
-            &message,
-        );
+        return set_condition(status, "Progressing", true, "NewReplicaSetAvailable", &message);
     }
     let Some(known) = known else {
         let message = format!("Created new replica set {name:?}");
-        return set_condition(
-            status,
-            "Progressing",
-            true,
-            "NewReplicaSetCreated",
-            &message,
-        );
+        return set_condition(status, "Progressing", true, "NewReplicaSetCreated", &message);
     };
-    let since = known["lastUpdateTime"]
-        .as_str()
-        .and_then(|time| time.parse::<Timestamp>().ok());
+    let since = known["lastUpdateTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
     let late = since.is_some_and(|since| now() - since.as_second() > deadline);
     let other_set = !known["message"].as_str().unwrap_or_default().contains(name);
     if moved || other_set && known["reason"] == "NewReplicaSetAvailable" {
@@ -379,21 +318,12 @@ fn tell_progress(status: &mut Value, name: &str, complete: bool, moved: bool, de
         }
     } else if late && known["reason"] != "NewReplicaSetAvailable" {
         let message = format!("ReplicaSet {name:?} has timed out progressing.");
-        set_condition(
-            status,
-            "Progressing",
-            false,
-            "ProgressDeadlineExceeded",
-            &message,
-        );
+        set_condition(status, "Progressing", false, "ProgressDeadlineExceeded", &message);
     }
 }
 
 fn read_set(object: &Arc<Object>) -> Set {
-    Set {
-        body: object.body(),
-        object: object.clone(),
-    }
+    Set { body: object.body(), object: object.clone() }
 }
 
 /// `25%` of the pods, or a number of them. Surge is rounded up, unavailability down.
@@ -407,14 +337,7 @@ fn bounds_of(rolling: &Value, wanted: usize) -> Bounds {
     };
     let surge = part(&rolling["maxSurge"], true);
     let unavailable = part(&rolling["maxUnavailable"], false);
-    Bounds {
-        surge,
-        unavailable: if surge == 0 && unavailable == 0 {
-            1
-        } else {
-            unavailable
-        },
-    }
+    Bounds { surge, unavailable: if surge == 0 && unavailable == 0 { 1 } else { unavailable } }
 }
 
 fn same_template(of_set: &Value, wanted: &Value) -> bool {
@@ -423,9 +346,7 @@ fn same_template(of_set: &Value, wanted: &Value) -> bool {
         labels.shift_remove(HASH);
     }
     let labels = |template: &Value| {
-        template["metadata"]["labels"]
-            .as_object()
-            .is_none_or(serde_json::Map::is_empty)
+        template["metadata"]["labels"].as_object().is_none_or(serde_json::Map::is_empty)
     };
     template["spec"] == wanted["spec"]
         && template["metadata"]["annotations"] == wanted["metadata"]["annotations"]
@@ -437,9 +358,9 @@ fn same_template(of_set: &Value, wanted: &Value) -> bool {
 pub(super) fn hash_of(template: &Value) -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let text = template.to_string();
-    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = text
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let letter = |digit: u8| char::from(LETTERS[usize::from(digit) % LETTERS.len()]);
     hash.to_string().bytes().map(letter).collect()
 }

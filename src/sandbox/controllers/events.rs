@@ -41,11 +41,7 @@ pub(super) struct Events {
 
 impl Events {
     pub(super) fn keeping(limit: usize) -> Self {
-        Self {
-            limit,
-            kept: VecDeque::new(),
-            by_content: HashMap::new(),
-        }
+        Self { limit, kept: VecDeque::new(), by_content: HashMap::new() }
     }
 }
 
@@ -93,18 +89,12 @@ impl Controllers {
                 body["count"] = (body["count"].as_i64().unwrap_or(1) + 1).into();
                 body["lastTimestamp"] = time.clone().into();
             };
-            if self
-                .alter(&events, key, source.component(), "", again)
-                .is_some()
-            {
+            if self.alter(&events, key, source.component(), "", again).is_some() {
                 return;
             }
         }
-        let namespace = if about.key.namespace.is_empty() {
-            "default"
-        } else {
-            &*about.key.namespace
-        };
+        let namespace =
+            if about.key.namespace.is_empty() { "default" } else { &*about.key.namespace };
         let unique = crate::sandbox::prepare::random_suffix();
         let name = format!("{}.{:x}{unique}", about.key.name, about.version);
         let event = json!({
@@ -130,9 +120,7 @@ impl Controllers {
         let Ok(event) = self.create(&events, event) else {
             return;
         };
-        self.events
-            .by_content
-            .insert(content.clone(), event.key.clone());
+        self.events.by_content.insert(content.clone(), event.key.clone());
         self.events.kept.push_back((event.key.clone(), content));
         while self.events.kept.len() > self.events.limit {
             let Some((key, content)) = self.events.kept.pop_front() else {

@@ -50,10 +50,8 @@ impl Controllers {
             .split_once('/')
             .map_or("", |(group, _)| group);
         let name = owner["name"].as_str().unwrap_or_default();
-        let Some(kind) = self
-            .cluster
-            .kinds
-            .by_kind(group, owner["kind"].as_str().unwrap_or_default())
+        let Some(kind) =
+            self.cluster.kinds.by_kind(group, owner["kind"].as_str().unwrap_or_default())
         else {
             // A kind that is not served cannot be looked up: nothing is deleted on that account.
             return true;
@@ -96,10 +94,8 @@ impl Controllers {
                     continue;
                 };
                 let body = dependent.body();
-                let mut owners = body["metadata"]["ownerReferences"]
-                    .as_array()
-                    .into_iter()
-                    .flatten();
+                let mut owners =
+                    body["metadata"]["ownerReferences"].as_array().into_iter().flatten();
                 blocking |= owners
                     .any(|known| known["uid"] == *owner.uid && known["blockOwnerDeletion"] == true);
                 if !dependent.deleting {
@@ -120,10 +116,7 @@ fn forget_owner(body: &mut Value, uid: &str) {
     let Some(metadata) = body["metadata"].as_object_mut() else {
         return;
     };
-    if let Some(owners) = metadata
-        .get_mut("ownerReferences")
-        .and_then(Value::as_array_mut)
-    {
+    if let Some(owners) = metadata.get_mut("ownerReferences").and_then(Value::as_array_mut) {
         owners.retain(|owner| owner["uid"] != uid);
         if owners.is_empty() {
             metadata.shift_remove("ownerReferences");

@@ -28,19 +28,11 @@ fn manner(kind: &Kind, manager: &str, subresource: &'static str) -> Manner {
         subresource,
         force: false,
     };
-    Manner {
-        writer,
-        dry_run: false,
-        unknown: Unknown::Ignore,
-    }
+    Manner { writer, dry_run: false, unknown: Unknown::Ignore }
 }
 
 fn target(kind: &Arc<Kind>, key: &Key) -> Target {
-    Target {
-        kind: kind.clone(),
-        api_version: kind.api_version(),
-        key: key.clone(),
-    }
+    Target { kind: kind.clone(), api_version: kind.api_version(), key: key.clone() }
 }
 
 impl Controllers {
@@ -55,13 +47,9 @@ impl Controllers {
     /// The objects of a kind that `uid` owns, in its namespace.
     pub(super) fn owned(&self, kind: &Kind, uid: &str) -> Vec<Arc<Object>> {
         let tx = self.cluster.store.lock();
-        let owned = tx
-            .dependents(uid)
-            .into_iter()
-            .filter(|place| place.kind == kind.id);
-        let mut objects: Vec<Arc<Object>> = owned
-            .filter_map(|place| tx.get(kind.id, &place.key))
-            .collect();
+        let owned = tx.dependents(uid).into_iter().filter(|place| place.kind == kind.id);
+        let mut objects: Vec<Arc<Object>> =
+            owned.filter_map(|place| tx.get(kind.id, &place.key)).collect();
         drop(tx);
         objects.sort_by(|left, right| left.key.cmp(&right.key));
         objects
@@ -72,8 +60,7 @@ impl Controllers {
         let metadata = &body["metadata"];
         let key = Key::new(&text(&metadata["namespace"]), &text(&metadata["name"]));
         let written =
-            self.cluster
-                .create(&target(kind, &key), body, &manner(kind, CONTROLLER, ""))?;
+            self.cluster.create(&target(kind, &key), body, &manner(kind, CONTROLLER, ""))?;
         Ok(written.object)
     }
 
@@ -145,10 +132,7 @@ impl Controllers {
     /// Removes an object whatever it still waits for.
     pub(super) fn remove(&self, kind: &Kind, key: &Key, uid: &str) {
         let mut tx = self.cluster.store.lock();
-        if tx
-            .get(kind.id, key)
-            .is_some_and(|object| *object.uid == *uid)
-        {
+        if tx.get(kind.id, key).is_some_and(|object| *object.uid == *uid) {
             tx.remove(kind.id, key);
         }
     }
@@ -200,10 +184,7 @@ pub(super) fn set_condition(
         "lastUpdateTime": time,
         "lastTransitionTime": time,
     });
-    match conditions
-        .iter_mut()
-        .find(|condition| condition["type"] == name)
-    {
+    match conditions.iter_mut().find(|condition| condition["type"] == name) {
         Some(known) if known["status"] == value && known["reason"] == reason => {
             known["message"] = message.into();
         }
@@ -237,8 +218,5 @@ pub(super) fn set_count(status: &mut Value, field: &str, count: usize) {
 }
 
 pub(super) fn whole(value: &Value, default: usize) -> usize {
-    value
-        .as_u64()
-        .and_then(|number| usize::try_from(number).ok())
-        .unwrap_or(default)
+    value.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
 }

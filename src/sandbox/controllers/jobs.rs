@@ -26,10 +26,7 @@ const SOURCE: Source = Source::Controller("job-controller");
 /// How a job ended.
 enum End {
     Complete,
-    Failed {
-        reason: &'static str,
-        message: &'static str,
-    },
+    Failed { reason: &'static str, message: &'static str },
 }
 
 impl Controllers {
@@ -54,27 +51,19 @@ impl Controllers {
         let mut active: Vec<Arc<Object>> =
             pods.iter().filter(|pod| is_active(pod)).cloned().collect();
         let completions = whole(&spec["completions"], 1);
-        let started = body["status"]["startTime"]
-            .as_str()
-            .and_then(|time| time.parse::<Timestamp>().ok());
+        let started =
+            body["status"]["startTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
         let deadline = spec["activeDeadlineSeconds"].as_i64();
-        let late = deadline
-            .zip(started)
-            .is_some_and(|(limit, since)| now() - since.as_second() >= limit);
+        let late =
+            deadline.zip(started).is_some_and(|(limit, since)| now() - since.as_second() >= limit);
         let end = if succeeded >= completions {
             Some(End::Complete)
         } else if late {
             let message = "Job was active longer than specified deadline";
-            Some(End::Failed {
-                reason: "DeadlineExceeded",
-                message,
-            })
+            Some(End::Failed { reason: "DeadlineExceeded", message })
         } else if failed > whole(&spec["backoffLimit"], 6) {
             let message = "Job has reached the specified backoff limit";
-            Some(End::Failed {
-                reason: "BackoffLimitExceeded",
-                message,
-            })
+            Some(End::Failed { reason: "BackoffLimitExceeded", message })
         } else {
             None
         };
@@ -166,17 +155,11 @@ impl Controllers {
         let Some(seconds) = body["spec"]["ttlSecondsAfterFinished"].as_i64() else {
             return;
         };
-        let conditions = body["status"]["conditions"]
-            .as_array()
-            .into_iter()
-            .flatten();
+        let conditions = body["status"]["conditions"].as_array().into_iter().flatten();
         let finished = conditions
             .filter(|condition| condition["type"] == "Complete" || condition["type"] == "Failed")
             .find_map(|condition| {
-                condition["lastTransitionTime"]
-                    .as_str()?
-                    .parse::<Timestamp>()
-                    .ok()
+                condition["lastTransitionTime"].as_str()?.parse::<Timestamp>().ok()
             });
         let left = finished.map_or(0, |finished| finished.as_second() + seconds - now());
         if left <= 0 {

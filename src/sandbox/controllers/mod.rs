@@ -241,11 +241,7 @@ impl Controllers {
 
     /// Finds out who has to look at a change.
     fn hear(&mut self, notice: &Notice) {
-        let Notice {
-            kind,
-            object,
-            deleted,
-        } = notice;
+        let Notice { kind, object, deleted } = notice;
         let key = &object.key;
         self.hear_of_ownership(notice);
         if !key.namespace.is_empty() {
@@ -297,11 +293,7 @@ impl Controllers {
     }
 
     fn hear_of_ownership(&mut self, notice: &Notice) {
-        let Notice {
-            kind,
-            object,
-            deleted,
-        } = notice;
+        let Notice { kind, object, deleted } = notice;
         if *deleted {
             if !self.cluster.store.lock().dependents(&object.uid).is_empty() {
                 self.enqueue(Work::OwnerGone(object.uid.clone()));
@@ -347,15 +339,9 @@ impl Controllers {
             return;
         }
         let body = object.body();
-        let owners = body["metadata"]["ownerReferences"]
-            .as_array()
-            .into_iter()
-            .flatten();
+        let owners = body["metadata"]["ownerReferences"].as_array().into_iter().flatten();
         for owner in owners.filter(|owner| owner["controller"] == true) {
-            let key = Key::new(
-                &object.key.namespace,
-                owner["name"].as_str().unwrap_or_default(),
-            );
+            let key = Key::new(&object.key.namespace, owner["name"].as_str().unwrap_or_default());
             let work = match owner["kind"].as_str() {
                 Some("ReplicaSet") => Work::ReplicaSet(key),
                 Some("Deployment") => Work::Deployment(key),
@@ -371,22 +357,14 @@ impl Controllers {
     /// Where the owners that an object names would be.
     fn owners_of(&self, body: &Value) -> Vec<Place> {
         let namespace = body["metadata"]["namespace"].as_str().unwrap_or_default();
-        let owners = body["metadata"]["ownerReferences"]
-            .as_array()
-            .into_iter()
-            .flatten();
+        let owners = body["metadata"]["ownerReferences"].as_array().into_iter().flatten();
         owners
             .filter_map(|owner| {
-                let group = owner["apiVersion"]
-                    .as_str()?
-                    .split_once('/')
-                    .map_or("", |(group, _)| group);
+                let group =
+                    owner["apiVersion"].as_str()?.split_once('/').map_or("", |(group, _)| group);
                 let kind = self.cluster.kinds.by_kind(group, owner["kind"].as_str()?)?;
                 let namespace = if kind.namespaced { namespace } else { "" };
-                Some(Place {
-                    kind: kind.id,
-                    key: Key::new(namespace, owner["name"].as_str()?),
-                })
+                Some(Place { kind: kind.id, key: Key::new(namespace, owner["name"].as_str()?) })
             })
             .collect()
     }

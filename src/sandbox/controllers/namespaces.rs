@@ -48,26 +48,14 @@ impl Controllers {
 
     fn furnish(&self, key: &Key) {
         let namespace = &*key.name;
-        if self
-            .get(
-                &self.known.service_accounts,
-                &Key::new(namespace, "default"),
-            )
-            .is_none()
-        {
+        if self.get(&self.known.service_accounts, &Key::new(namespace, "default")).is_none() {
             // Refused only when the namespace ends meanwhile.
             _ = self.create(
                 &self.known.service_accounts,
                 json!({"metadata": {"name": "default", "namespace": namespace}}),
             );
         }
-        if self
-            .get(
-                &self.known.config_maps,
-                &Key::new(namespace, "kube-root-ca.crt"),
-            )
-            .is_none()
-        {
+        if self.get(&self.known.config_maps, &Key::new(namespace, "kube-root-ca.crt")).is_none() {
             _ = self.create(
                 &self.known.config_maps,
                 json!({"metadata": {"name": "kube-root-ca.crt", "namespace": namespace}, "data": {"ca.crt": ""}}),
@@ -78,13 +66,7 @@ impl Controllers {
     /// Deletes everything in a namespace and tells what stays for now.
     fn empty(&self, namespace: &str) -> Vec<String> {
         let mut left = Vec::new();
-        for kind in self
-            .cluster
-            .kinds
-            .all()
-            .into_iter()
-            .filter(|kind| kind.namespaced)
-        {
+        for kind in self.cluster.kinds.all().into_iter().filter(|kind| kind.namespaced) {
             let options = DeleteOptions {
                 propagation: Some("Background".to_owned()),
                 grace_seconds: Some(0),
@@ -102,10 +84,7 @@ impl Controllers {
             }
             let count = self.list(&kind, namespace).len();
             if count > 0 {
-                left.push(format!(
-                    "{}. has {count} resource instances",
-                    kind.qualified_plural()
-                ));
+                left.push(format!("{}. has {count} resource instances", kind.qualified_plural()));
             }
         }
         left
@@ -119,12 +98,7 @@ impl Controllers {
         let Some((plural, group)) = key.name.split_once('.') else {
             return;
         };
-        let Some(kind) = self
-            .cluster
-            .kinds
-            .named(group, plural)
-            .filter(|kind| kind.custom)
-        else {
+        let Some(kind) = self.cluster.kinds.named(group, plural).filter(|kind| kind.custom) else {
             return;
         };
         for object in self.list(&kind, "") {

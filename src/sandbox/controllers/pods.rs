@@ -39,9 +39,8 @@ fn behaviour_of(body: &Value) -> Behaviour {
         .as_str()
         .unwrap_or_default();
     let containers = body["spec"]["containers"].as_array().into_iter().flatten();
-    let images: Vec<&str> = containers
-        .filter_map(|container| container["image"].as_str())
-        .collect();
+    let images: Vec<&str> =
+        containers.filter_map(|container| container["image"].as_str()).collect();
     let says = |annotation: &str, image: &str| {
         asked == annotation || images.iter().any(|name| name.contains(image))
     };
@@ -84,23 +83,14 @@ impl Controllers {
     }
 
     fn end_pod(&mut self, kind: &Kind, pod: &Object, body: &Value) {
-        if body["metadata"]["finalizers"]
-            .as_array()
-            .is_some_and(|list| !list.is_empty())
-        {
+        if body["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty()) {
             return;
         }
         // The pod's own due time now means its end.
         let uid: Arc<str> = format!("end of {}", pod.uid).into();
         let moment = Instant::now();
-        let grace = body["metadata"]["deletionGracePeriodSeconds"]
-            .as_u64()
-            .unwrap_or(0);
-        let pause = self
-            .cluster
-            .options
-            .pod_gone_after
-            .min(Duration::from_secs(grace));
+        let grace = body["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(0);
+        let pause = self.cluster.options.pod_gone_after.min(Duration::from_secs(grace));
         let due = *self.due.entry(uid.clone()).or_insert(moment + pause);
         if moment < due {
             return self.enqueue_after(due - moment, Work::Pod(pod.key.clone()));
@@ -111,10 +101,8 @@ impl Controllers {
 
     fn schedule(&mut self, kind: &Arc<Kind>, pod: &Arc<Object>, body: &Value) {
         if let Some(problem) = self.unbound_claim(&pod.key, body) {
-            let message = format!(
-                "0/{} nodes are available: {problem}",
-                self.cluster.options.nodes
-            );
+            let message =
+                format!("0/{} nodes are available: {problem}", self.cluster.options.nodes);
             self.wait_for_more(&pod.key);
             self.warning(Source::Scheduler, kind, pod, "FailedScheduling", &message);
             return self.set_status(kind, &pod.key, "kube-scheduler", |status| {
@@ -139,19 +127,11 @@ impl Controllers {
             set_pod_condition(status, "PodScheduled", true, "", "");
             set_pod_condition(status, "Initialized", true, "", "");
             let unready = format!("containers with unready status: [{}]", names.join(" "));
-            set_pod_condition(
-                status,
-                "ContainersReady",
-                false,
-                "ContainersNotReady",
-                &unready,
-            );
+            set_pod_condition(status, "ContainersReady", false, "ContainersNotReady", &unready);
             set_pod_condition(status, "Ready", false, "ContainersNotReady", &unready);
         });
-        let message = format!(
-            "Successfully assigned {}/{} to {node}",
-            pod.key.namespace, pod.key.name
-        );
+        let message =
+            format!("Successfully assigned {}/{} to {node}", pod.key.namespace, pod.key.name);
         self.normal(Source::Scheduler, kind, pod, "Scheduled", &message);
         if pause.is_zero() {
             if let Some(pod) = self.get(kind, &pod.key) {
@@ -166,9 +146,7 @@ impl Controllers {
     fn choose_node(&mut self) -> Option<String> {
         let nodes = self.list(&self.known.nodes, "");
         self.next_node += 1;
-        nodes
-            .get(self.next_node % nodes.len().max(1))
-            .map(|node| node.key.name.to_string())
+        nodes.get(self.next_node % nodes.len().max(1)).map(|node| node.key.name.to_string())
     }
 
     fn give_address(&mut self) -> String {
@@ -178,10 +156,7 @@ impl Controllers {
     }
 
     fn wait_for_more(&mut self, key: &Key) {
-        self.waiting_pods
-            .entry(key.namespace.clone())
-            .or_default()
-            .insert(key.clone());
+        self.waiting_pods.entry(key.namespace.clone()).or_default().insert(key.clone());
     }
 
     fn next_state(&mut self, kind: &Arc<Kind>, pod: &Arc<Object>, body: &Value) {
@@ -254,14 +229,8 @@ impl Controllers {
     }
 
     fn crash(&mut self, kind: &Arc<Kind>, pod: &Arc<Object>, body: &Value) {
-        let restarts = body["status"]["containerStatuses"][0]["restartCount"]
-            .as_i64()
-            .unwrap_or(0);
-        let restarts = if body["status"]["containerStatuses"].is_null() {
-            0
-        } else {
-            restarts + 1
-        };
+        let restarts = body["status"]["containerStatuses"][0]["restartCount"].as_i64().unwrap_or(0);
+        let restarts = if body["status"]["containerStatuses"].is_null() { 0 } else { restarts + 1 };
         self.alter(kind, &pod.key, KUBELET, "status", |body| {
             let containers = body["spec"]["containers"].clone();
             let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -275,19 +244,9 @@ impl Controllers {
             status["containerStatuses"] = statuses(&containers, &waiting, false, restarts, &last);
             set_readiness(status, &containers, false);
         });
-        self.warning(
-            Source::Kubelet,
-            kind,
-            pod,
-            "BackOff",
-            "Back-off restarting failed container",
-        );
+        self.warning(Source::Kubelet, kind, pod, "BackOff", "Back-off restarting failed container");
         if restarts < RESTARTS {
-            let pause = self
-                .cluster
-                .options
-                .ready_after
-                .max(Duration::from_millis(10));
+            let pause = self.cluster.options.ready_after.max(Duration::from_millis(10));
             self.next_state_after(pause * 2_u32.pow(u32::try_from(restarts).unwrap_or(0)), pod);
         }
     }
@@ -295,10 +254,7 @@ impl Controllers {
     fn cannot_pull(&mut self, kind: &Arc<Kind>, pod: &Arc<Object>, body: &Value) {
         let again =
             body["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ErrImagePull";
-        let image = body["spec"]["containers"][0]["image"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+        let image = body["spec"]["containers"][0]["image"].as_str().unwrap_or_default().to_owned();
         let problem = format!("failed to pull and unpack image \"{image}\": {image}: not found");
         let (reason, message) = if again {
             (
@@ -317,22 +273,14 @@ impl Controllers {
         });
         self.warning(Source::Kubelet, kind, pod, "Failed", &message);
         if !again {
-            let pause = self
-                .cluster
-                .options
-                .ready_after
-                .max(Duration::from_millis(10));
+            let pause = self.cluster.options.ready_after.max(Duration::from_millis(10));
             self.next_state_after(pause, pod);
         }
     }
 
     fn lacks_source(&mut self, kind: &Arc<Kind>, pod: &Arc<Object>, missing: &Missing) {
         let Missing { message, mounted } = missing;
-        let reason = if *mounted {
-            "ContainerCreating"
-        } else {
-            "CreateContainerConfigError"
-        };
+        let reason = if *mounted { "ContainerCreating" } else { "CreateContainerConfigError" };
         self.alter(kind, &pod.key, KUBELET, "status", |body| {
             let containers = body["spec"]["containers"].clone();
             let mut waiting = json!({"waiting": {"reason": reason}});
@@ -344,10 +292,7 @@ impl Controllers {
             set_readiness(status, &containers, false);
         });
         let (event, said) = if *mounted {
-            (
-                "FailedMount",
-                format!("MountVolume.SetUp failed for volume: {message}"),
-            )
+            ("FailedMount", format!("MountVolume.SetUp failed for volume: {message}"))
         } else {
             ("Failed", format!("Error: {message}"))
         };
@@ -365,14 +310,9 @@ impl Controllers {
                 return Some(format!("persistentvolumeclaim \"{name}\" not found."));
             };
             if claim.deleting {
-                return Some(format!(
-                    "persistentvolumeclaim \"{name}\" is being deleted."
-                ));
+                return Some(format!("persistentvolumeclaim \"{name}\" is being deleted."));
             }
-            if claim
-                .facts
-                .as_deref()
-                .is_none_or(|facts| &*facts.phase != "Bound")
+            if claim.facts.as_deref().is_none_or(|facts| &*facts.phase != "Bound")
                 && !self.bind(&claim)
             {
                 return Some("pod has unbound immediate PersistentVolumeClaims.".to_owned());
@@ -386,16 +326,13 @@ impl Controllers {
         let spec = &body["spec"];
         let absent = |kind: &Kind, name: &Value| {
             let name = name.as_str()?;
-            self.get(kind, &Key::new(&key.namespace, name))
-                .is_none()
-                .then(|| name.to_owned())
+            self.get(kind, &Key::new(&key.namespace, name)).is_none().then(|| name.to_owned())
         };
         let (config_maps, secrets) = (&*self.known.config_maps, &*self.known.secrets);
         for volume in spec["volumes"].as_array().into_iter().flatten() {
-            for (kind, source, field) in [
-                (config_maps, "configMap", "name"),
-                (secrets, "secret", "secretName"),
-            ] {
+            for (kind, source, field) in
+                [(config_maps, "configMap", "name"), (secrets, "secret", "secretName")]
+            {
                 if volume[source]["optional"] != true
                     && let Some(name) = absent(kind, &volume[source][field])
                 {
@@ -414,10 +351,7 @@ impl Controllers {
                         && let Some(name) = absent(kind, &source[field]["name"])
                     {
                         let message = format!("{} \"{name}\" not found", kind.singular);
-                        return Some(Missing {
-                            message,
-                            mounted: false,
-                        });
+                        return Some(Missing { message, mounted: false });
                     }
                 }
             }
@@ -429,16 +363,12 @@ impl Controllers {
                     }
                     if let Some(name) = absent(kind, &reference["name"]) {
                         let message = format!("{} \"{name}\" not found", kind.singular);
-                        return Some(Missing {
-                            message,
-                            mounted: false,
-                        });
+                        return Some(Missing { message, mounted: false });
                     }
                     let name = reference["name"].as_str().unwrap_or_default();
                     let wanted = reference["key"].as_str().unwrap_or_default();
-                    let found = self
-                        .get(kind, &Key::new(&key.namespace, name))
-                        .map(|object| object.body());
+                    let found =
+                        self.get(kind, &Key::new(&key.namespace, name)).map(|object| object.body());
                     let has = |body: &Value| {
                         !body["data"][wanted].is_null() || !body["binaryData"][wanted].is_null()
                     };
@@ -447,10 +377,7 @@ impl Controllers {
                             "couldn't find key {wanted} in {} {}/{name}",
                             kind.kind, key.namespace
                         );
-                        return Some(Missing {
-                            message,
-                            mounted: false,
-                        });
+                        return Some(Missing { message, mounted: false });
                     }
                 }
             }
@@ -466,10 +393,7 @@ struct Missing {
 
 fn names_of(spec: &Value) -> Vec<String> {
     let containers = spec["containers"].as_array().into_iter().flatten();
-    containers
-        .filter_map(|container| container["name"].as_str())
-        .map(str::to_owned)
-        .collect()
+    containers.filter_map(|container| container["name"].as_str()).map(str::to_owned).collect()
 }
 
 fn statuses(containers: &Value, state: &Value, ready: bool, restarts: i64, last: &Value) -> Value {
@@ -485,19 +409,12 @@ fn statuses(containers: &Value, state: &Value, ready: bool, restarts: i64, last:
             "lastState": last,
         })
     };
-    containers
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(one)
-        .collect()
+    containers.as_array().into_iter().flatten().map(one).collect()
 }
 
 fn set_readiness(status: &mut Value, containers: &Value, ready: bool) {
     let containers = containers.as_array().into_iter().flatten();
-    let names: Vec<&str> = containers
-        .filter_map(|container| container["name"].as_str())
-        .collect();
+    let names: Vec<&str> = containers.filter_map(|container| container["name"].as_str()).collect();
     let unready = format!("containers with unready status: [{}]", names.join(" "));
     for name in ["ContainersReady", "Ready"] {
         if ready {
@@ -525,10 +442,7 @@ fn set_pod_condition(status: &mut Value, name: &str, value: bool, reason: &str, 
         fresh["reason"] = reason.into();
         fresh["message"] = message.into();
     }
-    match conditions
-        .iter_mut()
-        .find(|condition| condition["type"] == name)
-    {
+    match conditions.iter_mut().find(|condition| condition["type"] == name) {
         Some(known) => {
             if known["status"] == value {
                 fresh["lastTransitionTime"] = known["lastTransitionTime"].clone();

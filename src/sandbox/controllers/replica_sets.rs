@@ -41,11 +41,8 @@ impl Controllers {
         let body = set.body();
         let wanted = whole(&body["spec"]["replicas"], 1);
         let pods = self.known.pods.clone();
-        let mut active: Vec<Arc<Object>> = self
-            .owned(&pods, &set.uid)
-            .into_iter()
-            .filter(|pod| is_active(pod))
-            .collect();
+        let mut active: Vec<Arc<Object>> =
+            self.owned(&pods, &set.uid).into_iter().filter(|pod| is_active(pod)).collect();
         let mut refusal = None;
         if !set.deleting {
             while active.len() < wanted && refusal.is_none() {
@@ -73,13 +70,9 @@ impl Controllers {
             set_count(status, "availableReplicas", ready);
             status["observedGeneration"] = generation.clone();
             match &refusal {
-                Some(refused) => set_condition(
-                    status,
-                    "ReplicaFailure",
-                    true,
-                    "FailedCreate",
-                    &refused.message,
-                ),
+                Some(refused) => {
+                    set_condition(status, "ReplicaFailure", true, "FailedCreate", &refused.message)
+                }
                 None => drop_condition(status, "ReplicaFailure"),
             }
             if status["conditions"].as_array().is_some_and(Vec::is_empty)

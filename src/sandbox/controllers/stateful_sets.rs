@@ -34,11 +34,7 @@ impl Controllers {
         let body = set.body();
         let revision = format!("{}-{}", key.name, hash_of(&body["spec"]["template"]));
         let pods = self.owned(&self.known.pods, &set.uid);
-        let refusal = if set.deleting {
-            Ok(())
-        } else {
-            self.step(&set, &body, &revision, &pods)
-        };
+        let refusal = if set.deleting { Ok(()) } else { self.step(&set, &body, &revision, &pods) };
         self.tell_stateful_set(key, &set, &body, &revision);
         match refusal {
             Err(refused) => self.refused(&work, &kind, &set, &refused),
@@ -75,11 +71,7 @@ impl Controllers {
             }
         }
         let ordinal = |pod: &Object| {
-            pod.key
-                .name
-                .rsplit('-')
-                .next()
-                .and_then(|number| number.parse::<usize>().ok())
+            pod.key.name.rsplit('-').next().and_then(|number| number.parse::<usize>().ok())
         };
         let mut surplus: Vec<&Arc<Object>> = pods
             .iter()
@@ -136,19 +128,10 @@ impl Controllers {
         if !body["spec"]["serviceName"].is_null() {
             pod["spec"]["subdomain"] = body["spec"]["serviceName"].clone();
         }
-        for template in body["spec"]["volumeClaimTemplates"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for template in body["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten() {
             let volume = template["metadata"]["name"].as_str().unwrap_or_default();
             let claim_name = format!("{volume}-{name}");
-            self.add_claim(
-                set,
-                template,
-                &claim_name,
-                &body["spec"]["selector"]["matchLabels"],
-            )?;
+            self.add_claim(set, template, &claim_name, &body["spec"]["selector"]["matchLabels"])?;
             if !pod["spec"]["volumes"].is_array() {
                 pod["spec"]["volumes"] = json!([]);
             }
@@ -161,10 +144,7 @@ impl Controllers {
         }
         self.create(&self.known.pods, pod)?;
         let kind = self.known.stateful_sets.clone();
-        let message = format!(
-            "create Pod {name} in StatefulSet {} successful",
-            set.key.name
-        );
+        let message = format!("create Pod {name} in StatefulSet {} successful", set.key.name);
         self.normal(SOURCE, &kind, set, "SuccessfulCreate", &message);
         Ok(())
     }
@@ -176,28 +156,18 @@ impl Controllers {
         name: &str,
         labels: &Value,
     ) -> Result<(), Refusal> {
-        if self
-            .get(&self.known.claims, &Key::new(&set.key.namespace, name))
-            .is_some()
-        {
+        if self.get(&self.known.claims, &Key::new(&set.key.namespace, name)).is_some() {
             return Ok(());
         }
         let mut metadata =
             json!({"name": name, "namespace": &*set.key.namespace, "labels": labels});
-        for (label, value) in template["metadata"]["labels"]
-            .as_object()
-            .into_iter()
-            .flatten()
-        {
+        for (label, value) in template["metadata"]["labels"].as_object().into_iter().flatten() {
             metadata["labels"][label] = value.clone();
         }
         if !template["metadata"]["annotations"].is_null() {
             metadata["annotations"] = template["metadata"]["annotations"].clone();
         }
-        self.create(
-            &self.known.claims,
-            json!({"metadata": metadata, "spec": template["spec"]}),
-        )?;
+        self.create(&self.known.claims, json!({"metadata": metadata, "spec": template["spec"]}))?;
         Ok(())
     }
 
@@ -209,10 +179,7 @@ impl Controllers {
             .filter(|pod| is_active(pod))
             .collect();
         let ready = pods.iter().filter(|pod| is_ready(pod)).count();
-        let updated = pods
-            .iter()
-            .filter(|pod| pod.label(REVISION) == Some(revision))
-            .count();
+        let updated = pods.iter().filter(|pod| pod.label(REVISION) == Some(revision)).count();
         let wanted = whole(&body["spec"]["replicas"], 1);
         let count = pods.len();
         let generation = body["metadata"]["generation"].clone();
@@ -228,11 +195,8 @@ impl Controllers {
             if status["currentRevision"].is_null() || done {
                 status["currentRevision"] = revision.into();
             }
-            let current = if status["currentRevision"] == revision {
-                updated
-            } else {
-                count - updated
-            };
+            let current =
+                if status["currentRevision"] == revision { updated } else { count - updated };
             set_count(status, "currentReplicas", current);
         });
     }
