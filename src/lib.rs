@@ -19,6 +19,8 @@
 pub mod model;
 /// Is this allowed? What is valid, and the findings.
 pub mod validate;
+/// Templates and what is valid to resources.
+pub mod render;
 /// Desired against observed: what has to be done.
 pub mod plan;
 /// Git: where commits come from.

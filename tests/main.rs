@@ -7,13 +7,14 @@
     reason = "what tests share is not itself in a test function"
 )]
 
+mod apply;
 mod architecture;
 mod cli;
 mod documents;
 mod model;
 mod plan;
-mod source;
+mod render;
 mod sandbox;
+mod source;
 mod support;
 mod validate;
-mod apply;

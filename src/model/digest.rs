@@ -43,6 +43,10 @@ impl Hasher {
         self.0.update(bytes);
     }
 
+    pub fn add_digest(&mut self, digest: Digest) {
+        self.0.update(digest.0);
+    }
+
     pub fn finish(self) -> Digest {
         let full = self.0.finalize();
         let mut short = [0; 16];

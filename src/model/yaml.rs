@@ -396,7 +396,7 @@ impl<'text> Reader<'text> {
 }
 
 /// What an unquoted word means by the core schema of YAML 1.2.
-fn plain(text: &str) -> Value {
+pub(crate) fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),

@@ -1,0 +1,4 @@
+//! Templates and valid tenants to resources.
+
+mod example;
+mod fixture;
