@@ -27,6 +27,10 @@ pub mod plan;
 pub mod source;
 /// The only chapter that changes the world.
 pub mod apply;
+/// Our own database.
+pub mod postgres;
+/// What happened.
+pub mod history;
 /// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
 pub mod sandbox;
 /// What the environment says.

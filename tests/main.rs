@@ -12,6 +12,7 @@ mod architecture;
 mod cli;
 mod documents;
 mod model;
+mod history;
 mod plan;
 mod render;
 mod sandbox;

@@ -7,6 +7,7 @@ pub(crate) mod example;
 pub(crate) mod git_server;
 pub(crate) mod postgres;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod real_api_server;
 pub(crate) mod repository;
 
