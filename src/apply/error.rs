@@ -41,6 +41,12 @@ pub enum ApplyError {
         "the {thing} `{name}` exists and is not ours: give the subscription another name for it, or remove it"
     )]
     NotOurs { thing: &'static str, name: String },
+    #[error("{what} does not say what a database needs: {reason}")]
+    DatabaseSpec { what: String, reason: String },
+    #[error(
+        "the {thing} was made as `{was}` and cannot become `{wanted}`: call it `{was}` again, or remove the one and add the other"
+    )]
+    Renamed { thing: &'static str, was: String, wanted: String },
     #[error("the password in {what} cannot be used: {reason}")]
     Password { what: String, reason: &'static str },
     #[error("the database server refused {doing}: {reason}")]
@@ -55,6 +61,8 @@ impl ApplyError {
             | Self::Annotation { .. }
             | Self::NoDatabaseServer
             | Self::DatabaseName { .. }
+            | Self::DatabaseSpec { .. }
+            | Self::Renamed { .. }
             | Self::NotOurs { .. }
             | Self::Password { .. } => Retry::NextCommit,
             Self::Refused { status, .. } => status.retry(),

@@ -3,7 +3,11 @@
 pub mod error;
 pub mod secret;
 pub mod cluster;
+pub mod database;
+pub mod targets;
 
 pub use cluster::Cluster;
+pub use database::Databases;
 pub use error::ApplyError;
 pub use secret::Secret;
+pub use targets::Targets;

@@ -87,3 +87,30 @@ async fn letting_go_of_what_is_not_there_is_fine() {
         assert_eq!(done.outcome, Outcome::Orphaned);
     }
 }
+
+#[tokio::test]
+async fn a_deletion_that_is_denied_is_tried_again_and_the_thing_stays_known() {
+    for world in worlds().await {
+        let user = format!("no-delete-{}", world.unit);
+        let rules = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch", "create", "patch"]}]);
+        let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "no-delete"}, "rules": rules});
+        let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "no-delete"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "no-delete"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]});
+        let api = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", world.namespace);
+        world.kubectl.create(&format!("{api}/roles"), &role).await;
+        world.kubectl.create(&format!("{api}/rolebindings"), &binding).await;
+
+        let daemon = world.as_user(&user).await;
+        let settings = world.settings("a");
+        let live = until("the rights are known", async || {
+            daemon.apply(&world.unit, &settings, &[]).await.ok()?.live
+        })
+        .await;
+        let error = daemon.delete(&settings.id, "v1", &live.uid).await.unwrap_err();
+        assert_eq!(error.retry(), Retry::Later);
+        assert!(error.to_string().contains("was not deleted"), "{error}");
+        let known = world.seen(&settings.id).await.unwrap();
+        assert!(!known.deleting);
+    }
+}

@@ -9,3 +9,5 @@ mod secrets;
 mod deleting;
 mod inventory;
 mod watching;
+mod databases;
+mod targets;

@@ -67,6 +67,17 @@ impl World {
         connect(self.server, &self.kubeconfig).await
     }
 
+    /// The same cluster, as somebody with other rights.
+    pub(crate) async fn as_user(&self, user: &str) -> Cluster {
+        let mut kubeconfig = kube::config::Kubeconfig::from_yaml(&self.kubeconfig).unwrap();
+        for named in &mut kubeconfig.auth_infos {
+            named.auth_info.get_or_insert_default().impersonate = Some(user.to_owned());
+        }
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+        Cluster::connect(self.server, Credentials::Config(Box::new(config))).await.unwrap()
+    }
+
     /// The same unit, seen by a daemon that just started.
     pub(crate) async fn again(&self) -> Self {
         Self {
