@@ -72,7 +72,7 @@ impl World {
         ResourceId::new("tenantry.dev", "Database", &self.name, "db")
     }
 
-    fn resource(&self, change: serde_json::Value) -> Resource {
+    fn resource(&self, change: &serde_json::Value) -> Resource {
         let mut spec = json!({
             "database": self.name, "role": self.name, "schemas": ["main", "audit"], "extensions": ["pgcrypto"],
             "connections": 20, "login": true,
@@ -89,7 +89,7 @@ impl World {
     }
 
     async fn try_apply(&self, change: serde_json::Value) -> Result<Done, ApplyError> {
-        self.databases.apply(&self.unit, &self.resource(change), &secret("first-password")).await
+        self.databases.apply(&self.unit, &self.resource(&change), &secret("first-password")).await
     }
 
     async fn seen(&self) -> Option<Live> {
@@ -135,7 +135,7 @@ async fn a_database_is_made_for_its_role_alone() {
     assert_eq!(done.outcome, Outcome::Created);
     let live = done.live.unwrap();
     assert_eq!(live.health, Health::Ready);
-    assert_eq!(live.rendered, Some(world.resource(json!({})).digest));
+    assert_eq!(live.rendered, Some(world.resource(&json!({})).digest));
     assert_eq!(world.seen().await, Some(live.clone()));
 
     let mut tenant = world.log_in("first-password").await.unwrap();
@@ -183,7 +183,7 @@ async fn another_password_in_the_secret_becomes_that_of_the_role() {
     let before = world.apply(json!({})).await.live.unwrap();
     let done = world
         .databases
-        .apply(&world.unit, &world.resource(json!({})), &secret("second-password"))
+        .apply(&world.unit, &world.resource(&json!({})), &secret("second-password"))
         .await
         .unwrap();
     assert_eq!(done.outcome, Outcome::Changed);
@@ -262,7 +262,7 @@ async fn a_run_cut_short_after_any_statement_is_continued() {
     let mut statements = 0;
     loop {
         let Some(world) = world().await else { return };
-        let resource = world.resource(json!({}));
+        let resource = world.resource(&json!({}));
         let password = secret("first-password");
         let cut = world.databases.apply_up_to(&world.unit, &resource, &password, statements).await;
         if cut.is_ok() {
@@ -285,7 +285,7 @@ async fn a_removal_cut_short_at_any_point_is_continued() {
     for made in [1, 2, 3, usize::MAX] {
         for removed in 0..3 {
             let Some(world) = world().await else { return };
-            let resource = world.resource(json!({}));
+            let resource = world.resource(&json!({}));
             let password = secret("first-password");
             let _ = world.databases.apply_up_to(&world.unit, &resource, &password, made).await;
             let live = world.seen().await.unwrap();
@@ -438,7 +438,7 @@ async fn hostile_names_are_names_and_nothing_else() {
             &format!("h{}", hostile.len()),
         );
         let mut resource =
-            world.resource(json!({"database": name, "role": name, "schemas": [hostile]}));
+            world.resource(&json!({"database": name, "role": name, "schemas": [hostile]}));
         resource.id = id.clone();
         let password = secret(r#"p'a"s\s $$ word"#);
         let done = world.databases.apply(&world.unit, &resource, &password).await.unwrap();
