@@ -13,7 +13,7 @@
 //! client, no socket, no clock and no environment. Effects stand at the edges, and the edges do
 //! not know each other: only `reconcile` joins them. `tests/architecture.rs` keeps it so.
 //!
-//! Start reading at `reconcile`.
+//! Start reading at [`reconcile`].
 
 /// The words: plain data, and the reader that makes it of YAML.
 pub mod model;
@@ -31,6 +31,8 @@ pub mod apply;
 pub mod postgres;
 /// What happened.
 pub mod history;
+/// The junction: where what is wanted meets what is there.
+pub mod reconcile;
 /// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
 pub mod sandbox;
 /// What the environment says.

@@ -6,6 +6,7 @@ mod failure;
 mod files;
 mod output;
 mod progress;
+mod run;
 mod schema;
 
 use std::ffi::OsString;
@@ -57,6 +58,7 @@ struct Cli {
 enum Command {
     Approve(approve::Arguments),
     Completions(completions::Arguments),
+    Run(run::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -79,6 +81,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Approve(arguments) => approve::run(arguments, output),
         Command::Completions(arguments) => completions::run(arguments, output),
+        Command::Run(arguments) => run::run(arguments, output),
         Command::Schema(arguments) => schema::run(arguments, output),
     }
 }

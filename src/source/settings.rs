@@ -13,6 +13,7 @@ use super::address::Address;
 
 /// Where the tenants' repository is, how to log in there, and how often to look at it.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Repository")]
 pub struct Settings {
     /// Read tenants from this repository: a folder, file://, https://, ssh:// or user@host:path
@@ -42,6 +43,7 @@ pub struct Settings {
 /// How to log in to a remote repository. Files are read again at each fetch, so that a rotated
 /// secret needs no restart.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Repository")]
 pub struct Login {
     /// Log in to https:// with the token in this file, or with the one in `TENANTRY_TOKEN`

@@ -14,6 +14,7 @@ const SHORTEST_SECRET: usize = 16;
 
 /// With whom webhooks share a secret.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Webhook")]
 pub struct Settings {
     /// Take webhooks that are signed with the secret in this file, or with the one in `TENANTRY_WEBHOOK_SECRET`

@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 pub(crate) mod example;
 pub(crate) mod git_server;
+pub(crate) mod kubelet;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod proxy;

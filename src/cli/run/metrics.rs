@@ -1,0 +1,85 @@
+//! The daemon's numbers in the text form of Prometheus and OpenMetrics.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::reconcile::overview::Overview;
+use crate::source::State;
+use crate::source::state::Reach;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByState {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByTarget {
+    target: String,
+}
+
+/// Everything there is to count, as it is now.
+pub(super) fn text(overview: &Overview, source: &State) -> String {
+    let mut registry = Registry::with_prefix("tenantry");
+    let units: Family<ByState, Gauge> = Family::default();
+    for (state, count) in overview.by_state() {
+        units.get_or_create(&ByState { state: state.word() }).set(number(count));
+    }
+    registry.register("units", "Tenants by where they stand", units);
+
+    let counts = &overview.counts;
+    let actions: Family<ByOutcome, Counter> = Family::default();
+    for (outcome, count) in [
+        ("created", counts.created),
+        ("changed", counts.changed),
+        ("unchanged", counts.unchanged),
+        ("deleted", counts.deleted),
+        ("failed", counts.failed),
+    ] {
+        actions.get_or_create(&ByOutcome { outcome }).inc_by(count);
+    }
+    registry.register("actions", "What was done to things, by what became of it", actions);
+
+    for (name, help, count) in [
+        ("commits", "Commits that were read", counts.commits),
+        ("runs", "Runs of units that did something", counts.runs),
+        ("failed_runs", "Runs of units that failed", counts.failed_runs),
+        ("drifts", "Changes by others that were put back", counts.drifts),
+    ] {
+        let counter: Counter = Counter::default();
+        counter.inc_by(count);
+        registry.register(name, help, counter);
+    }
+
+    let parked: Gauge = Gauge::default();
+    parked.set(number(overview.parked.as_ref().map_or(0, |parked| parked.ids.len())));
+    registry.register("parked_deletions", "Deletions that wait for an approval", parked);
+
+    let findings: Gauge = Gauge::default();
+    findings.set(number(overview.findings.len()));
+    registry.register("findings", "Findings in the commit that is converged to", findings);
+
+    let away: Family<ByTarget, Gauge> = Family::default();
+    let unreachable = matches!(source.reach, Reach::Unreachable { .. });
+    away.get_or_create(&ByTarget { target: "repository".into() }).set(i64::from(unreachable));
+    for target in overview.away.keys() {
+        away.get_or_create(&ByTarget { target: target.clone() }).set(1);
+    }
+    registry.register("unreachable", "What cannot be reached at the moment", away);
+
+    let mut text = String::new();
+    encode(&mut text, &registry).expect("a string takes every text");
+    text
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,102 @@
+//! What the daemon answers over HTTP: is it alive, is it ready, its numbers, and the webhook that
+//! only means "look".
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use axum::routing::get;
+use axum::routing::post;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::model::Secret;
+use crate::reconcile::overview::Overview;
+use crate::source::Source;
+use crate::source::state::Reach;
+use crate::source::webhook;
+
+use super::metrics;
+
+/// A webhook says little; whoever sends more is not one.
+const LARGEST_BODY: usize = 256 << 10;
+
+/// What the answers are made of.
+pub(super) struct Daemon {
+    pub(super) source: Source,
+    pub(super) overview: tokio::sync::watch::Receiver<Arc<Overview>>,
+    pub(super) webhook_secret: Option<Secret>,
+}
+
+/// Answers for ever.
+pub(super) async fn serve(listener: TcpListener, daemon: Arc<Daemon>) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/status", get(status))
+        .route("/metrics", get(numbers))
+        .route("/hooks/git", post(look))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(daemon);
+    axum::serve(listener, router).await
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Readiness {
+    ready: bool,
+    /// What cannot be reached, and why.
+    reasons: Vec<String>,
+}
+
+/// Ready is who has read a commit and sees every cluster; what can go on goes on meanwhile.
+async fn ready(State(daemon): State<Arc<Daemon>>) -> Response {
+    let overview = daemon.overview.borrow().clone();
+    let mut reasons: Vec<String> = overview
+        .away
+        .iter()
+        .map(|(what, (why, since))| format!("{what} since {since}: {why}"))
+        .collect();
+    if let Reach::Unreachable { since, why } = &daemon.source.state().borrow().reach {
+        reasons.push(format!("repository since {since}: {why}"));
+    }
+    if overview.commit.is_none() {
+        reasons.push("no commit was read yet".to_owned());
+    }
+    let ready = reasons.is_empty();
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Readiness { ready, reasons })).into_response()
+}
+
+async fn status(State(daemon): State<Arc<Daemon>>) -> Json<Overview> {
+    Json(Overview::clone(&daemon.overview.borrow()))
+}
+
+async fn numbers(State(daemon): State<Arc<Daemon>>) -> Response {
+    let text = metrics::text(&daemon.overview.borrow(), &daemon.source.state().borrow());
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        .into_response()
+}
+
+/// Takes a webhook. What it says is not read: it only means that there is something to see.
+async fn look(State(daemon): State<Arc<Daemon>>, headers: HeaderMap, body: Bytes) -> Response {
+    let Some(secret) = &daemon.webhook_secret else {
+        let why = "webhooks are off: start the daemon with --webhook-secret-file\n";
+        return (StatusCode::NOT_FOUND, why).into_response();
+    };
+    match webhook::verify(secret, &headers, &body) {
+        Ok(()) => {
+            daemon.source.look_now();
+            (StatusCode::ACCEPTED, "looking\n").into_response()
+        }
+        Err(refusal) => (StatusCode::UNAUTHORIZED, format!("{refusal}\n")).into_response(),
+    }
+}

@@ -1,0 +1,234 @@
+//! From a commit to what every unit should be, touching only what the commit can have changed.
+//!
+//! A unit that is broken in this commit keeps the state it had in the last good one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use crate::model::Commit;
+use crate::model::Configuration;
+use crate::model::Digest;
+use crate::model::Document;
+use crate::model::Finding;
+use crate::model::Name;
+use crate::model::Phase;
+use crate::model::Platform;
+use crate::model::Snapshot;
+use crate::model::UnitName;
+use crate::model::read::FileDocuments;
+use crate::model::read::read_file;
+use crate::model::resource::Outline;
+use crate::model::resource::Rendered;
+use crate::model::snapshot::holds_documents;
+use crate::render::Reads;
+use crate::render::RenderError;
+use crate::render::Rendering;
+use crate::render::Templates;
+use crate::render::render;
+use crate::validate::ValidTenant;
+use crate::validate::check;
+
+/// What every unit should be at one commit.
+#[derive(Clone)]
+pub struct Desired {
+    pub commit: Commit,
+    pub platform: Option<Arc<Document<Platform>>>,
+    pub configuration: Arc<Configuration>,
+    pub templates: Arc<Templates>,
+    pub units: BTreeMap<UnitName, Arc<DesiredUnit>>,
+    /// Units that are broken in this commit, and why. Where an earlier commit was good,
+    /// `units` still has them.
+    pub held: BTreeMap<UnitName, String>,
+    /// Why the absence of a unit proves nothing, such as a file that cannot be read.
+    pub unsure: Option<String>,
+    pub findings: Vec<Finding>,
+    /// How many units were rendered to get here: the others could not have changed.
+    pub rendered: usize,
+}
+
+/// What one unit should be, without the bodies: they are rendered again when they are needed.
+#[derive(Clone)]
+pub struct DesiredUnit {
+    pub unit: UnitName,
+    pub cluster: Name,
+    /// The commit that made it what it is.
+    pub commit: Commit,
+    pub outlines: Arc<[Outline]>,
+    pub digest: Digest,
+    pub phases: BTreeMap<Name, Phase>,
+    /// When the clock alone will change it.
+    pub next_change: Option<Timestamp>,
+    /// The time it was rendered for.
+    at: Timestamp,
+    valid: Arc<ValidTenant>,
+    templates: Arc<Templates>,
+    reads: Reads,
+}
+
+impl DesiredUnit {
+    fn of(
+        valid: &Arc<ValidTenant>,
+        templates: &Arc<Templates>,
+        commit: &Commit,
+        at: Timestamp,
+        rendering: Rendering,
+    ) -> Self {
+        let rendered = rendering.rendered;
+        Self {
+            unit: rendered.unit.clone(),
+            cluster: rendered.cluster.clone(),
+            commit: commit.clone(),
+            outlines: rendered.resources.iter().map(crate::model::Resource::outline).collect(),
+            digest: rendered.digest,
+            phases: rendering.phases,
+            next_change: rendering.next_change,
+            at,
+            valid: Arc::clone(valid),
+            templates: Arc::clone(templates),
+            reads: rendering.reads,
+        }
+    }
+
+    /// The bodies, just as they were when the outlines were made.
+    pub fn bodies(&self) -> Result<Rendered, RenderError> {
+        Ok(render(&self.valid, &self.templates, self.at)?.rendered)
+    }
+
+    /// The same unit at a later time.
+    pub fn at(&self, now: Timestamp) -> Result<Self, RenderError> {
+        let rendering = render(&self.valid, &self.templates, now)?;
+        Ok(Self::of(&self.valid, &self.templates, &self.commit, now, rendering))
+    }
+}
+
+/// Goes from what was desired to what the snapshot asks for.
+pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) -> Desired {
+    let configuration = Arc::new(read(previous.map(|desired| &*desired.configuration), snapshot));
+    let (templates, mut findings) = Templates::of(snapshot);
+    let templates = match previous {
+        Some(previous) if previous.templates.digest() == templates.digest() => {
+            Arc::clone(&previous.templates)
+        }
+        _ => Arc::new(templates),
+    };
+    let checked = check(&configuration, snapshot, &templates.names());
+    findings.extend(checked.findings);
+
+    let mut held = checked.held;
+    let mut units: BTreeMap<UnitName, Arc<DesiredUnit>> = BTreeMap::new();
+    let mut news: Vec<Arc<ValidTenant>> = Vec::new();
+    let old = |unit: &UnitName| previous.and_then(|previous| previous.units.get(unit));
+    for (unit, valid) in checked.valid {
+        match old(&unit) {
+            Some(old) if old.reads.still_true(&valid, &templates) && !due(old, now) => {
+                units.insert(unit, Arc::clone(old));
+            }
+            _ => news.push(valid),
+        }
+    }
+    let rendered = news.len();
+    for (valid, rendering) in render_all(&news, &templates, now) {
+        match rendering {
+            Ok(rendering) => {
+                let unit = DesiredUnit::of(&valid, &templates, &snapshot.commit, now, rendering);
+                units.insert(unit.unit.clone(), Arc::new(unit));
+            }
+            Err(error) => {
+                held.insert(valid.unit.clone(), error.to_string());
+                findings.push(error.finding());
+            }
+        }
+    }
+    for unit in held.keys() {
+        if let Some(old) = old(unit) {
+            units.insert(unit.clone(), Arc::clone(old));
+        }
+    }
+    findings.sort();
+    findings.dedup();
+    let unsure = (!checked.complete).then(|| {
+        let first =
+            findings.iter().find(|finding| finding.severity == crate::model::Severity::Error);
+        first.map_or_else(
+            || "some documents cannot be read".to_owned(),
+            |finding| format!("`{}` cannot be read", finding.place.file),
+        )
+    });
+    Desired {
+        commit: snapshot.commit.clone(),
+        platform: checked.platform,
+        configuration,
+        templates,
+        units,
+        held,
+        unsure,
+        findings,
+        rendered,
+    }
+}
+
+/// Whether the clock has passed the time at which the unit changes by itself.
+fn due(unit: &DesiredUnit, now: Timestamp) -> bool {
+    unit.next_change.is_some_and(|change| change <= now)
+}
+
+/// Reads the files of a snapshot; those that are as they were are not read again.
+pub fn read(previous: Option<&Configuration>, snapshot: &Snapshot) -> Configuration {
+    let known: BTreeMap<&str, &Arc<FileDocuments>> = previous
+        .into_iter()
+        .flat_map(|previous| &previous.files)
+        .map(|file| (&*file.file, file))
+        .collect();
+    let (mut files, mut unread) = (Vec::new(), Vec::new());
+    for file in snapshot.files.values().filter(|file| holds_documents(&file.path)) {
+        match known.get(&*file.path) {
+            Some(known) if known.digest == file.digest => files.push(Arc::clone(known)),
+            _ => unread.push(file),
+        }
+    }
+    files.extend(on_all_cores(&unread, |file| Arc::new(read_file(file))));
+    files.sort_by(|one, other| one.file.cmp(&other.file));
+    Configuration::of(files)
+}
+
+fn render_all(
+    tenants: &[Arc<ValidTenant>],
+    templates: &Templates,
+    now: Timestamp,
+) -> Vec<(Arc<ValidTenant>, Result<Rendering, RenderError>)> {
+    on_all_cores(tenants, |tenant| (Arc::clone(tenant), render(tenant, templates, now)))
+}
+
+/// Does independent work on as many threads as the machine has cores, and returns it in order.
+fn on_all_cores<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+    let threads =
+        std::thread::available_parallelism().map_or(1, usize::from).min(items.len().div_ceil(8));
+    if threads <= 1 {
+        return items.iter().map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let mut done: Vec<(usize, O)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut mine = Vec::new();
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(item) = items.get(index) else { return mine };
+                        mine.push((index, work(item)));
+                    }
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("work on documents does not panic"))
+            .collect()
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, output)| output).collect()
+}

@@ -1,0 +1,163 @@
+//! Follows the edges: commits from Git, what happens in clusters, what there is of databases.
+//! Each edge has a task of its own that only tells the junction; none of them waits for another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::apply::cluster::watch::Event as Seen;
+use crate::apply::cluster::watch::Watches;
+use crate::model::Cluster as ClusterDocument;
+use crate::model::Configuration;
+use crate::model::Digest;
+use crate::model::Document;
+use crate::model::Name;
+use crate::source::Source;
+
+use super::Event;
+use super::Junction;
+use super::desired::Desired;
+use super::desired::advance;
+use super::pace;
+use super::targets::ClusterTarget;
+use super::targets::Kubeconfigs;
+use super::world::Clock;
+use super::world::Target as _;
+
+/// How often databases are looked at: no watch tells of them.
+const LOOK_AT_DATABASES: Duration = Duration::from_secs(300);
+
+/// Follows the branch for ever: each head becomes what is desired, the newest first.
+pub async fn follow(
+    source: Source,
+    junction: Junction<ClusterTarget>,
+    kubeconfigs: Kubeconfigs,
+    clock: Clock,
+) {
+    let mut heads = source.watch();
+    let mut clusters =
+        Clusters { junction: junction.clone(), kubeconfigs, followed: BTreeMap::new() };
+    let mut desired: Option<Arc<Desired>> = None;
+    let mut failures = 0;
+    let mut head = heads.next().await;
+    loop {
+        let snapshot = match source.snapshot(&head).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(commit = %head, "commit {} cannot be read: {error}", head.short());
+                tokio::select! {
+                    next = heads.next() => head = next,
+                    () = tokio::time::sleep(pace::wait(failures, 0)) => {}
+                }
+                continue;
+            }
+        };
+        failures = 0;
+        let (previous, now) = (desired.clone(), clock.now());
+        let work = move || Arc::new(advance(previous.as_deref(), &snapshot, now));
+        let next =
+            tokio::task::spawn_blocking(work).await.expect("going to a commit does not panic");
+        clusters.follow(&next.configuration).await;
+        junction.tell(Event::Desired(Box::new(Desired::clone(&next))));
+        desired = Some(next);
+        head = heads.next().await;
+    }
+}
+
+/// Connections to the clusters that the documents name.
+struct Clusters {
+    junction: Junction<ClusterTarget>,
+    kubeconfigs: Kubeconfigs,
+    followed: BTreeMap<Name, Followed>,
+}
+
+struct Followed {
+    /// The document it was connected for.
+    digest: Digest,
+    target: Arc<ClusterTarget>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Clusters {
+    /// Connects to clusters that are new or have changed, and lets go of those that are gone.
+    async fn follow(&mut self, configuration: &Configuration) {
+        let documents = &configuration.clusters;
+        self.followed.retain(|name, followed| {
+            documents.get(name).is_some_and(|document| document.digest == followed.digest)
+        });
+        for (name, document) in documents {
+            if self.followed.contains_key(name) {
+                continue;
+            }
+            match ClusterTarget::connect(document, &self.kubeconfigs).await {
+                Ok(target) => {
+                    let followed = self.start(document, target);
+                    self.followed.insert(name.clone(), followed);
+                }
+                Err(why) => self.junction.tell(Event::Away(name.clone(), Some(why))),
+            }
+        }
+        let targets = self
+            .followed
+            .iter()
+            .map(|(name, followed)| (name.clone(), Arc::clone(&followed.target)))
+            .collect();
+        self.junction.tell(Event::Targets(targets));
+    }
+
+    fn start(&self, document: &Document<ClusterDocument>, target: ClusterTarget) -> Followed {
+        let target = Arc::new(target);
+        let name = document.name.clone();
+        let watching =
+            tokio::spawn(watch(name.clone(), Arc::clone(&target), self.junction.clone()));
+        let looking =
+            tokio::spawn(look_at_databases(name, Arc::clone(&target), self.junction.clone()));
+        Followed { digest: document.digest, target, tasks: vec![watching, looking] }
+    }
+}
+
+/// Tells the junction what the watches see.
+async fn watch(name: Name, target: Arc<ClusterTarget>, junction: Junction<ClusterTarget>) {
+    let (_watches, mut events) = Watches::start(target.cluster());
+    while let Some(event) = events.recv().await {
+        junction.tell(match event {
+            Seen::Synced => Event::Synced(name.clone()),
+            Seen::Changed { unit, .. } | Seen::Gone { unit, .. } => {
+                Event::Changed(name.clone(), unit)
+            }
+            Seen::Inventory { unit } => Event::Inventory(name.clone(), unit),
+            Seen::Disconnected { reason } => Event::Away(name.clone(), Some(reason)),
+            Seen::Reconnected => Event::Away(name.clone(), None),
+        });
+    }
+}
+
+/// Tells the junction what there is of databases, now and then.
+async fn look_at_databases(
+    name: Name,
+    target: Arc<ClusterTarget>,
+    junction: Junction<ClusterTarget>,
+) {
+    let mut failures = 0;
+    loop {
+        let databases = target.databases().await;
+        let wait = if databases.is_ok() {
+            failures = 0;
+            LOOK_AT_DATABASES
+        } else {
+            failures += 1;
+            pace::wait(failures, 0)
+        };
+        junction.tell(Event::Databases(name.clone(), databases));
+        tokio::time::sleep(wait).await;
+    }
+}

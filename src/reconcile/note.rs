@@ -1,0 +1,113 @@
+//! What the junction has to say: history writes it down, metrics count it, people read it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::Commit;
+use crate::model::Digest;
+use crate::model::Finding;
+use crate::model::Name;
+use crate::model::Phase;
+use crate::model::ResourceId;
+use crate::model::UnitName;
+use crate::model::resource::Stage;
+use crate::plan::StageState;
+
+use super::run::Deed;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Note {
+    /// A commit was read and is now what is wanted.
+    Commit { commit: Commit, units: usize, rendered: usize, held: usize, findings: Vec<Finding> },
+    /// A unit's state changed.
+    Status(UnitStatus),
+    /// A run did something.
+    Run {
+        unit: UnitName,
+        cluster: Name,
+        commit: Option<Commit>,
+        started: Timestamp,
+        took: Duration,
+        deeds: Vec<Deed>,
+        failure: Option<String>,
+    },
+    /// A stage of a subscription came into another state.
+    Stage {
+        unit: UnitName,
+        subscription: Option<Name>,
+        stage: Stage,
+        state: StageState,
+        at: Timestamp,
+    },
+    /// A subscription came into another phase of its life.
+    Phases { unit: UnitName, phases: BTreeMap<Name, Phase>, at: Timestamp },
+    /// Deletions wait for an approval, or (`None`) wait no more.
+    Parked(Option<ParkedDeletions>),
+    /// A cluster or its database server became reachable (`None`) or unreachable.
+    Reach { what: String, away: Option<String>, at: Timestamp },
+}
+
+/// Where a unit stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnitStatus {
+    pub unit: UnitName,
+    pub cluster: Option<Name>,
+    pub state: State,
+    /// Why it is not converged, in words for a person.
+    pub reason: Option<String>,
+    /// The commit that made it what it should be.
+    pub commit: Option<Commit>,
+    pub since: Timestamp,
+    /// When it is tried again, where it failed.
+    pub next_try: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// All that is asked for is there and well.
+    Converged,
+    /// Something is being done.
+    Applying,
+    /// All that can be done is done; something is not ready yet.
+    Waiting,
+    /// Something does not become ready without help.
+    Degraded,
+    /// An action failed, and is tried again later.
+    Failing,
+    /// Deletions wait for an approval.
+    Parked,
+    /// Its documents are broken; it stays as it was.
+    Held,
+    /// No document speaks of it, and what its policy keeps is still there.
+    Retired,
+}
+
+impl State {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::Applying => "applying",
+            Self::Waiting => "waiting",
+            Self::Degraded => "degraded",
+            Self::Failing => "failing",
+            Self::Parked => "parked",
+            Self::Held => "held",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// Deletions over the limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ParkedDeletions {
+    /// What a commit has to name to approve them.
+    pub digest: Digest,
+    pub reason: String,
+    pub ids: Vec<(UnitName, ResourceId)>,
+}

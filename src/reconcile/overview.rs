@@ -1,0 +1,108 @@
+//! Where everybody stands, put together from what the junction says.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::Commit;
+use crate::model::Finding;
+use crate::model::UnitName;
+use crate::plan::Cause;
+use crate::plan::Outcome;
+
+use super::note::Note;
+use super::note::ParkedDeletions;
+use super::note::State;
+use super::note::UnitStatus;
+
+/// Where everybody stands.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overview {
+    /// The commit that is converged to.
+    pub commit: Option<Commit>,
+    pub findings: Vec<Finding>,
+    pub units: BTreeMap<UnitName, UnitStatus>,
+    pub parked: Option<ParkedDeletions>,
+    /// What cannot be reached, why, and since when.
+    pub away: BTreeMap<String, (String, Timestamp)>,
+    pub counts: Counts,
+}
+
+/// What was done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    pub commits: u64,
+    pub runs: u64,
+    pub failed_runs: u64,
+    pub created: u64,
+    pub changed: u64,
+    pub unchanged: u64,
+    pub deleted: u64,
+    pub failed: u64,
+    pub drifts: u64,
+}
+
+impl Overview {
+    /// Takes in something that happened.
+    pub fn take(&mut self, note: &Note) {
+        match note {
+            Note::Commit { commit, findings, .. } => {
+                self.commit = Some(commit.clone());
+                self.findings.clone_from(findings);
+                self.counts.commits += 1;
+            }
+            Note::Status(status) => self.place(status),
+            Note::Run { deeds, failure, .. } => {
+                self.counts.runs += 1;
+                self.counts.failed_runs += u64::from(failure.is_some());
+                for deed in deeds {
+                    *self.counter(&deed.done.outcome) += 1;
+                    self.counts.drifts +=
+                        u64::from(matches!(deed.cause, Some(Cause::Drift { .. })));
+                }
+            }
+            Note::Parked(parked) => self.parked.clone_from(parked),
+            Note::Reach { what, away: Some(why), at } => {
+                self.away.insert(what.clone(), (why.clone(), *at));
+            }
+            Note::Reach { what, away: None, .. } => {
+                self.away.remove(what);
+            }
+            Note::Stage { .. } | Note::Phases { .. } => {}
+        }
+    }
+
+    /// A tenant that moves from one cluster to another is told of where it is wanted.
+    fn place(&mut self, status: &UnitStatus) {
+        let elsewhere = self.units.get(&status.unit).is_some_and(|known| {
+            status.state == State::Retired
+                && known.state != State::Retired
+                && known.cluster != status.cluster
+        });
+        if !elsewhere {
+            self.units.insert(status.unit.clone(), status.clone());
+        }
+    }
+
+    fn counter(&mut self, outcome: &Outcome) -> &mut u64 {
+        match outcome {
+            Outcome::Created => &mut self.counts.created,
+            Outcome::Changed => &mut self.counts.changed,
+            Outcome::Unchanged => &mut self.counts.unchanged,
+            Outcome::Deleted | Outcome::Orphaned => &mut self.counts.deleted,
+            Outcome::Failed { .. } => &mut self.counts.failed,
+        }
+    }
+
+    /// How many units are in each state.
+    pub fn by_state(&self) -> BTreeMap<State, usize> {
+        let mut counts = BTreeMap::new();
+        for status in self.units.values() {
+            *counts.entry(status.state).or_default() += 1;
+        }
+        counts
+    }
+}

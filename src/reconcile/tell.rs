@@ -1,0 +1,70 @@
+//! Writes what happened into the log: each change of state once, and never a secret.
+
+use crate::plan::Cause;
+
+use super::note::Note;
+use super::note::State;
+
+/// Writes a note into the log.
+pub fn log(note: &Note) {
+    match note {
+        Note::Commit { commit, units, rendered, held, findings } => tracing::info!(
+            %commit,
+            units,
+            rendered,
+            held,
+            findings = findings.len(),
+            "read commit {}: {units} units, {rendered} of them rendered",
+            commit.short()
+        ),
+        Note::Status(status) => {
+            let reason = status.reason.as_deref().unwrap_or_default();
+            let colon = if reason.is_empty() { "" } else { ": " };
+            let text = format!("`{}` is {}{colon}{reason}", status.unit, status.state.word());
+            match status.state {
+                State::Degraded | State::Failing | State::Held | State::Parked => {
+                    tracing::warn!(unit = %status.unit, state = status.state.word(), "{text}");
+                }
+                State::Converged => {
+                    tracing::info!(unit = %status.unit, state = "converged", "{text}")
+                }
+                State::Applying | State::Waiting | State::Retired => {
+                    tracing::debug!(unit = %status.unit, state = status.state.word(), "{text}");
+                }
+            }
+        }
+        Note::Run { unit, deeds, took, failure, .. } => {
+            for deed in deeds {
+                if let Some(Cause::Drift { what, by }) = &deed.cause {
+                    let by = by.as_deref().unwrap_or("somebody");
+                    tracing::info!(%unit, resource = %deed.done.id, "put back what {by} changed: {} ({what})", deed.done.id);
+                }
+            }
+            let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let count = deeds.len();
+            tracing::debug!(%unit, duration_ms, failed = failure.is_some(), "ran `{unit}`: {count} actions");
+        }
+        Note::Stage { unit, subscription, stage, state, .. } => {
+            let subscription = subscription.as_ref().map(ToString::to_string).unwrap_or_default();
+            tracing::debug!(%unit, subscription, %stage, state = state.word(), "`{unit}` {stage}: {}", state.word());
+        }
+        Note::Phases { unit, phases, .. } => {
+            for (subscription, phase) in phases {
+                tracing::info!(%unit, %subscription, %phase, "`{unit}/{subscription}` is {phase}");
+            }
+        }
+        Note::Parked(Some(parked)) => tracing::warn!(
+            digest = %parked.digest,
+            "deletions are parked: {}; approve them with `tenantry approve {}`",
+            parked.reason,
+            parked.digest
+        ),
+        Note::Parked(None) => tracing::info!("no deletions are parked any more"),
+        Note::Reach { what, away: Some(why), .. } => {
+            tracing::warn!(target = what, "{what} cannot be reached: {why}")
+        }
+        Note::Reach { what, away: None, .. } => {
+            tracing::info!(target = what, "{what} can be reached again")
+        }
+    }
+}

@@ -1,0 +1,572 @@
+//! Stories of the junction over a world that can be watched, hurt and brought back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::desired::advance;
+use super::*;
+use crate::model::Commit;
+use crate::model::Digest;
+use crate::model::Snapshot;
+use crate::plan::Action;
+use crate::plan::Done;
+use crate::plan::Health;
+use crate::plan::Inventory;
+use crate::plan::Observed;
+use crate::plan::Outcome;
+
+/// A cluster and a database server in memory. It outlives the junctions that work on it.
+#[derive(Default)]
+struct World {
+    things: Mutex<BTreeMap<UnitName, Observed>>,
+    databases: Mutex<BTreeMap<UnitName, BTreeMap<ResourceId, Live>>>,
+    /// Writes that were carried out, in order.
+    log: Mutex<Vec<String>>,
+    writes: AtomicUsize,
+    /// After so many writes, nothing that is asked for ever happens: the daemon was killed.
+    dies_after: Option<usize>,
+    never_ready: Mutex<Vec<String>>,
+    refuses: Mutex<Vec<String>>,
+    uids: AtomicUsize,
+}
+
+struct FakeTarget(Arc<World>);
+
+impl World {
+    async fn write(&self, what: String) {
+        let count = self.writes.fetch_add(1, Ordering::SeqCst);
+        if self.dies_after.is_some_and(|dies| count >= dies) {
+            std::future::pending::<()>().await;
+        }
+        self.log.lock().unwrap().push(what);
+    }
+
+    fn live(&self, resource: &crate::model::Resource) -> Live {
+        let text = resource.id.to_string();
+        let never = self.never_ready.lock().unwrap().iter().any(|part| text.contains(part));
+        Live {
+            uid: format!("uid-{}", self.uids.fetch_add(1, Ordering::SeqCst)).into(),
+            owned: resource.digest,
+            rendered: Some(resource.digest),
+            foreign_labels: Vec::new(),
+            changed_by: None,
+            deleting: false,
+            health: if never {
+                Health::Progressing("0 of 2 replicas are ready".into())
+            } else {
+                Health::Ready
+            },
+        }
+    }
+
+    fn edit(&self, unit: &str, id: &str, edit: impl FnOnce(&mut Live)) {
+        let mut things = self.things.lock().unwrap();
+        let unit = things.get_mut(&tenant(unit)).expect("the unit is there");
+        let (_, live) = unit
+            .live
+            .iter_mut()
+            .find(|(other, _)| other.to_string().contains(id))
+            .expect("the thing is there");
+        edit(live);
+    }
+
+    fn remove(&self, unit: &str, id: &str) {
+        let mut things = self.things.lock().unwrap();
+        things
+            .get_mut(&tenant(unit))
+            .unwrap()
+            .live
+            .retain(|other, _| !other.to_string().contains(id));
+    }
+
+    fn live_of(&self, unit: &str) -> Vec<String> {
+        let things = self.things.lock().unwrap();
+        let mut all: Vec<String> = things
+            .get(&tenant(unit))
+            .map(|observed| observed.live.keys().map(ToString::to_string).collect())
+            .unwrap_or_default();
+        let databases = self.databases.lock().unwrap();
+        all.extend(
+            databases
+                .get(&tenant(unit))
+                .into_iter()
+                .flat_map(|all| all.keys().map(ToString::to_string)),
+        );
+        all
+    }
+
+    /// Everything with the digest it was last given: what the world looks like.
+    fn picture(&self) -> BTreeMap<String, Option<Digest>> {
+        let things = self.things.lock().unwrap();
+        let databases = self.databases.lock().unwrap();
+        things
+            .values()
+            .flat_map(|observed| &observed.live)
+            .chain(databases.values().flatten())
+            .map(|(id, live)| (id.to_string(), live.rendered))
+            .collect()
+    }
+
+    fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.log.lock().unwrap())
+    }
+
+    fn assert_no_orphans(&self) {
+        for (unit, observed) in &*self.things.lock().unwrap() {
+            for id in observed.live.keys() {
+                assert!(observed.inventory.entries.contains_key(id), "{id} of {unit} is an orphan");
+            }
+        }
+    }
+}
+
+impl Target for FakeTarget {
+    fn observed(&self, unit: &UnitName) -> Option<Observed> {
+        Some(self.0.things.lock().unwrap().get(unit).cloned().unwrap_or_default())
+    }
+
+    fn units(&self) -> Option<Vec<UnitName>> {
+        Some(self.0.things.lock().unwrap().keys().cloned().collect())
+    }
+
+    async fn apply(&self, unit: &UnitName, action: &Action) -> Done {
+        let id = action.id().clone();
+        if self.0.refuses.lock().unwrap().iter().any(|part| id.to_string().contains(part)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let outcome = Outcome::Failed { message: "refused".into(), retry: Retry::Later };
+            return Done { id, outcome, live: None };
+        }
+        self.0.write(format!("{} {id}", action.verb())).await;
+        let mut things = self.0.things.lock().unwrap();
+        let mut databases = self.0.databases.lock().unwrap();
+        let observed = things.entry(unit.clone()).or_default();
+        match action {
+            Action::Create { resource, .. } | Action::Update { resource, .. } => {
+                let live = self.0.live(resource);
+                let listed = observed.inventory.entries.contains_key(&id);
+                assert!(listed, "{id} is made before the inventory lists it");
+                if id.is_database() {
+                    databases.entry(unit.clone()).or_default().insert(id.clone(), live.clone());
+                } else {
+                    let namespace = ResourceId::new("", "Namespace", "", &id.namespace);
+                    let housed = id.namespace.is_empty() || observed.live.contains_key(&namespace);
+                    assert!(housed, "{id} is made before its namespace");
+                    observed.live.insert(id.clone(), live.clone());
+                }
+                Done { id, outcome: Outcome::Changed, live: Some(live) }
+            }
+            Action::Delete { .. } => {
+                let announced =
+                    observed.inventory.entries.get(&id).is_some_and(|entry| entry.leaving);
+                let counted = crate::plan::limits::counts(&id);
+                assert!(announced || !counted, "{id} goes before the inventory says so");
+                observed.live.remove(&id);
+                if id.is_namespace() {
+                    observed.live.retain(|other, _| other.namespace != id.name);
+                }
+                if id.is_database() {
+                    databases.entry(unit.clone()).or_default().remove(&id);
+                }
+                Done { id, outcome: Outcome::Deleted, live: None }
+            }
+            Action::Orphan { .. } => {
+                observed.live.remove(&id);
+                Done { id, outcome: Outcome::Orphaned, live: None }
+            }
+        }
+    }
+
+    async fn write_inventory(
+        &self,
+        unit: &UnitName,
+        inventory: &Inventory,
+    ) -> Result<Inventory, String> {
+        self.0.write(format!("inventory {unit}")).await;
+        let mut things = self.0.things.lock().unwrap();
+        let observed = things.entry(unit.clone()).or_default();
+        observed.inventory = Inventory {
+            uid: inventory.uid.clone().or(Some(format!("parent-{unit}").into())),
+            ..inventory.clone()
+        };
+        Ok(observed.inventory.clone())
+    }
+
+    async fn databases(&self) -> Result<BTreeMap<UnitName, BTreeMap<ResourceId, Live>>, String> {
+        Ok(self.0.databases.lock().unwrap().clone())
+    }
+
+    async fn explain(&self, _: &ResourceId) -> Option<String> {
+        Some("the image cannot be pulled".into())
+    }
+}
+
+fn tenant(name: &str) -> UnitName {
+    UnitName::Tenant(name.parse().unwrap())
+}
+
+/// The example repository, with files added, replaced or (`None`) removed.
+fn example(commit: &str, changes: &[(&str, Option<&str>)]) -> Snapshot {
+    fn files(
+        folder: &std::path::Path,
+        root: &std::path::Path,
+        into: &mut BTreeMap<String, String>,
+    ) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, root, into);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                into.insert(name, std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tenants-example"));
+    let mut all = BTreeMap::new();
+    files(root, root, &mut all);
+    for (path, text) in changes {
+        all.retain(|other, _| text.is_some() || !other.starts_with(path));
+        if let Some(text) = text {
+            all.insert((*path).to_owned(), (*text).to_owned());
+        }
+    }
+    Snapshot::of(Commit::new(commit), all)
+}
+
+/// A junction over a world, at a time that stands still.
+struct Daemon {
+    world: Arc<World>,
+    junction: Junction<FakeTarget>,
+    task: tokio::task::JoinHandle<()>,
+    notes: mpsc::UnboundedReceiver<Note>,
+    desired: Option<Desired>,
+    clock: Arc<Mutex<Timestamp>>,
+    said: Vec<Note>,
+}
+
+impl Daemon {
+    async fn over(world: &Arc<World>) -> Self {
+        let clock = Arc::new(Mutex::new("2026-11-21T00:00:00Z".parse().unwrap()));
+        let time = Arc::clone(&clock);
+        let (sender, notes) = mpsc::unbounded_channel();
+        let (junction, task) = Junction::start(Clock::of(move || *time.lock().unwrap()), sender);
+        let cluster: Name = "saigon".parse().unwrap();
+        let target = Arc::new(FakeTarget(Arc::clone(world)));
+        junction.tell(Event::Targets(BTreeMap::from([(cluster.clone(), Arc::clone(&target))])));
+        junction.tell(Event::Databases(cluster.clone(), target.databases().await));
+        junction.tell(Event::Synced(cluster));
+        Self {
+            world: Arc::clone(world),
+            junction,
+            task,
+            notes,
+            desired: None,
+            clock,
+            said: Vec::new(),
+        }
+    }
+
+    /// Takes a commit, and does not wait for anything.
+    fn take(&mut self, snapshot: &Snapshot) {
+        let now = *self.clock.lock().unwrap();
+        let desired = advance(self.desired.as_ref(), snapshot, now);
+        self.want(&desired);
+        self.desired = Some(desired);
+    }
+
+    fn want(&self, desired: &Desired) {
+        self.junction.tell(Event::Desired(Box::new(desired.clone())));
+    }
+
+    /// Takes a commit and waits until all is done that can be done.
+    async fn converge(&mut self, snapshot: &Snapshot) -> BTreeMap<String, State> {
+        self.take(snapshot);
+        self.settle().await
+    }
+
+    async fn settle(&mut self) -> BTreeMap<String, State> {
+        let settled = tokio::time::timeout(Duration::from_secs(20), self.junction.settled());
+        let statuses = settled.await.expect("it settles");
+        while let Ok(note) = self.notes.try_recv() {
+            self.said.push(note);
+        }
+        statuses.into_iter().map(|status| (status.unit.to_string(), status.state)).collect()
+    }
+
+    fn changed(&self, unit: &str) {
+        self.junction.tell(Event::Changed("saigon".parse().unwrap(), tenant(unit)));
+    }
+
+    fn parked(&self) -> Option<ParkedDeletions> {
+        self.said.iter().rev().find_map(|note| match note {
+            Note::Parked(parked) => Some(parked.clone()),
+            _ => None,
+        })?
+    }
+
+    async fn wait_for(&mut self, mut says: impl FnMut(&Note) -> bool) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            match tokio::time::timeout_at(deadline, self.notes.recv()).await.expect("it is said") {
+                Some(note) if says(&note) => return,
+                Some(_) => {}
+                None => panic!("the junction ended"),
+            }
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[tokio::test]
+async fn the_example_converges_and_a_second_pass_writes_nothing() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world).await;
+    let states = daemon.converge(&example("1", &[])).await;
+    assert!(states.values().all(|state| *state == State::Converged), "{states:?}");
+    assert!(
+        world.live_of("acme").iter().any(|id| id == "Namespace/kiteclass-acme"),
+        "{:?}",
+        world.live_of("acme")
+    );
+    world.assert_no_orphans();
+    world.take_log();
+    daemon.converge(&example("2", &[("README.yaml", Some("# nothing\n"))])).await;
+    assert_eq!(world.take_log(), [""; 0]);
+
+    let mut restarted = Daemon::over(&world).await;
+    restarted.converge(&example("2", &[])).await;
+    assert_eq!(
+        world.take_log(),
+        [""; 0],
+        "a daemon that starts again finds everything as it left it"
+    );
+}
+
+#[tokio::test]
+async fn drift_is_put_back() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world).await;
+    daemon.converge(&example("1", &[])).await;
+    world.take_log();
+    world.edit("acme", "Deployment", |live| live.owned = Digest::of(b"scaled by hand"));
+    daemon.changed("acme");
+    daemon.settle().await;
+    let log = world.take_log();
+    assert!(log[0].starts_with("update Deployment/kiteclass-acme/"), "{log:?}");
+    world.remove("acme", "NetworkPolicy");
+    daemon.changed("acme");
+    daemon.settle().await;
+    assert!(world.take_log().iter().any(|line| line.starts_with("create NetworkPolicy/")));
+}
+
+#[tokio::test]
+async fn who_undoes_our_work_again_and_again_is_named_and_left_alone() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world).await;
+    daemon.converge(&example("1", &[])).await;
+    for _ in 0..7 {
+        world.edit("acme", "Deployment", |live| {
+            live.owned = Digest::of(b"theirs");
+            live.changed_by = Some("autoscaler".into());
+        });
+        daemon.changed("acme");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    daemon
+        .wait_for(|note| {
+            matches!(note, Note::Status(status) if status.state == State::Degraded
+                && status.reason.as_ref().is_some_and(|why| why.contains("autoscaler changes it again and again")))
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_removed_tenant_goes_and_a_revert_brings_it_back() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world).await;
+    daemon.converge(&example("1", &[])).await;
+    let before = world.picture();
+    daemon.converge(&example("2", &[("tenants/acme/", None)])).await;
+    assert!(
+        !world.live_of("acme").iter().any(|id| id.starts_with("Deployment")),
+        "{:?}",
+        world.live_of("acme")
+    );
+    world.assert_no_orphans();
+    daemon.converge(&example("3", &[])).await;
+    assert_eq!(world.picture(), before, "the world is as it was");
+}
+
+#[tokio::test]
+async fn a_commit_that_deletes_too_much_is_parked_until_it_is_approved() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world).await;
+    daemon.converge(&example("1", &[])).await;
+    let before = world.picture();
+    let gone = [("tenants/", None)];
+    daemon.converge(&example("2", &gone)).await;
+    let parked = daemon.parked().expect("it is parked");
+    let lost: Vec<&String> = before
+        .keys()
+        .filter(|id| !world.picture().contains_key(*id) && !id.starts_with("Job"))
+        .collect();
+    assert_eq!(lost, [&""; 0], "nothing is lost while it is parked");
+
+    let platform = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tenants-example/platform.yaml"
+    ))
+    .unwrap();
+    let (head, tail) =
+        platform.split_once("  deletions:\n").expect("the platform says how much may go");
+    let approved = format!("{head}  deletions:\n    approved: [\"{}\"]\n{tail}", parked.digest);
+    daemon
+        .converge(&example("3", &[("tenants/", None), ("platform.yaml", Some(&approved))]))
+        .await;
+    assert!(daemon.parked().is_none());
+    assert!(world.picture().len() < before.len() / 2, "{:?}", world.picture());
+    world.assert_no_orphans();
+}
+
+#[tokio::test]
+async fn a_broken_file_holds_its_tenant_and_nobody_else() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world).await;
+    daemon.converge(&example("1", &[])).await;
+    let before = world.live_of("acme");
+    daemon
+        .converge(&example(
+            "2",
+            &[
+                ("tenants/acme/school.yaml", Some("kind: [")),
+                ("tenants/acme/tenant.yaml", Some("a: 1")),
+            ],
+        ))
+        .await;
+    assert_eq!(states["acme"], State::Held);
+    assert_eq!(world.live_of("acme"), before, "it stays as it was");
+    assert_eq!(states["budi"], State::Converged);
+    world.edit("acme", "Deployment", |live| live.owned = Digest::of(b"edited"));
+    world.take_log();
+    daemon.changed("acme");
+    daemon.wait_for(|note| matches!(note, Note::Run { unit, .. } if *unit == tenant("acme"))).await;
+    assert!(
+        world.take_log()[0].starts_with("update Deployment/"),
+        "its last good state is still enforced"
+    );
+}
+
+#[tokio::test]
+async fn one_that_never_becomes_ready_and_one_that_is_refused_delay_nobody() {
+    let world = Arc::new(World::default());
+    world.never_ready.lock().unwrap().push("Deployment/kiteclass-acme".into());
+    world.refuses.lock().unwrap().push("customer-budi".into());
+    let mut daemon = Daemon::over(&world).await;
+    daemon.take(&example("1", &[]));
+    let mut healthy: Vec<UnitName> = ["globex", "siti", "rizky"].map(tenant).into();
+    daemon
+        .wait_for(|note| {
+            if let Note::Status(status) = note
+                && status.state == State::Converged
+            {
+                healthy.retain(|unit| *unit != status.unit);
+            }
+            healthy.is_empty()
+        })
+        .await;
+    assert!(world.live_of("acme").iter().any(|id| id.starts_with("Deployment")));
+    assert!(!world.live_of("acme").iter().any(|id| id.starts_with("Ingress")), "later stages wait");
+}
+
+#[tokio::test]
+async fn the_clock_suspends_and_a_date_in_git_resumes() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world).await;
+    daemon.converge(&example("1", &[])).await;
+    world.take_log();
+    *daemon.clock.lock().unwrap() = "2035-12-16T00:00:00Z".parse().unwrap();
+    // Something wakes the junction; alone it looks at the clock twice a minute.
+    daemon.converge(&example("2", &[("note.yaml", Some("# a new day\n"))])).await;
+    let log = world.take_log();
+    assert!(log.iter().any(|line| line.starts_with("update Deployment/kiteclass-acme")), "{log:?}");
+    assert!(
+        !log.iter().any(|line| line.starts_with("delete PersistentVolumeClaim")
+            || line.starts_with("delete Database")
+            || line.starts_with("delete Namespace")),
+        "{log:?}"
+    );
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_it_goes_on_and_ends_the_same() {
+    let history = [
+        example("1", &[]),
+        example("2", &[("tenants/acme/", None)]),
+        example("3", &[("packages/kiteclass/", None)]),
+        example("4", &[("tenants/globex/", None)]),
+        example("5", &[]),
+    ];
+    // Going to a commit is the same in every round: it is done once.
+    let now = "2026-11-21T00:00:00Z".parse().unwrap();
+    let mut desired: Vec<Desired> = Vec::new();
+    for snapshot in &history {
+        desired.push(advance(desired.last(), snapshot, now));
+    }
+    let undisturbed = Arc::new(World::default());
+    for desired in &desired {
+        let mut daemon = Daemon::over(&undisturbed).await;
+        daemon.want(desired);
+        daemon.settle().await;
+    }
+    let total = undisturbed.writes.load(Ordering::SeqCst);
+    for kill in (0..50).map(|round| round * total / 50) {
+        let mut world = Arc::new(World { dies_after: Some(kill), ..World::default() });
+        for desired in &desired {
+            let daemon = Daemon::over(&world).await;
+            daemon.want(desired);
+            let settled = daemon.junction.clone();
+            let done = settled.settled();
+            tokio::pin!(done);
+            loop {
+                tokio::select! {
+                    _ = &mut done => break,
+                    () = tokio::time::sleep(Duration::from_millis(2)) => {
+                        if world.writes.load(Ordering::SeqCst) > kill && world.dies_after.is_some() {
+                            break;
+                        }
+                    }
+                }
+            }
+            let died = world.dies_after.is_some() && world.writes.load(Ordering::SeqCst) > kill;
+            drop(daemon);
+            if died {
+                // The next daemon starts over what the killed one left behind.
+                let things = world.things.lock().unwrap().clone();
+                let databases = world.databases.lock().unwrap().clone();
+                world = Arc::new(World {
+                    things: Mutex::new(things),
+                    databases: Mutex::new(databases),
+                    uids: AtomicUsize::new(1_000_000),
+                    ..World::default()
+                });
+                world.assert_no_orphans();
+                let mut restarted = Daemon::over(&world).await;
+                restarted.want(desired);
+                restarted.settle().await;
+            }
+            world.assert_no_orphans();
+        }
+        assert_eq!(world.picture(), undisturbed.picture(), "killed after {kill} of {total} writes");
+    }
+}

@@ -1,0 +1,215 @@
+//! What the junction knows of one unit on one cluster, and the judgement of where it stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::model::Name;
+use crate::model::UnitName;
+use crate::model::resource::Outline;
+use crate::model::resource::Stage;
+use crate::plan::Deletions;
+use crate::plan::Observed;
+use crate::plan::Plan;
+use crate::plan::Progress;
+use crate::plan::StageState;
+use crate::plan::departing;
+use crate::plan::limits::Departure;
+use crate::plan::plan;
+use crate::plan::progress::progress;
+
+use super::desired::DesiredUnit;
+use super::note::State;
+use super::note::UnitStatus;
+use super::run::Known;
+
+/// How long a stage may take before the unit counts as degraded.
+pub(super) const STAGE_DEADLINE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+/// A unit on a cluster: a tenant that moves is two of these for a while.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) cluster: Name,
+    pub(super) unit: UnitName,
+}
+
+#[derive(Default)]
+pub(super) struct Unit {
+    /// What it should be; none where nothing is asked for here.
+    pub(super) desired: Option<Arc<DesiredUnit>>,
+    /// Why its documents are broken, where they are.
+    pub(super) held: Option<String>,
+    /// None until the cluster was seen as a whole.
+    pub(super) known: Option<Known>,
+    pub(super) running: Option<Arc<AtomicBool>>,
+    /// Somebody else wrote its inventory while it ran.
+    pub(super) stale: bool,
+    /// Something happened while it ran.
+    pub(super) look_again: bool,
+    pub(super) queued: bool,
+    pub(super) failures: u32,
+    pub(super) failure: Option<String>,
+    /// Who undoes our work again and again, and where.
+    pub(super) fight: Option<String>,
+    pub(super) not_before: Option<Instant>,
+    /// When it is looked at again by itself.
+    pub(super) timer: Option<Instant>,
+    pub(super) status: Option<UnitStatus>,
+    pub(super) stages: BTreeMap<(Option<Name>, Stage), (StageState, Timestamp)>,
+    /// What a person should know about a thing that does not become ready.
+    pub(super) explained: Option<(String, String)>,
+}
+
+/// What one look at a unit comes to.
+pub(super) struct Look {
+    pub(super) plan: Plan,
+    pub(super) progress: Vec<Progress>,
+    pub(super) departure: Option<Departure>,
+    /// The inventory in the cluster says something else than it should.
+    pub(super) unsettled_inventory: bool,
+}
+
+impl Unit {
+    pub(super) fn outlines(&self) -> &[Outline] {
+        self.desired.as_ref().map_or(&[], |desired| &desired.outlines)
+    }
+
+    /// Compares what is asked for with what is there; pure, and cheap enough for every event.
+    pub(super) fn look(
+        &self,
+        key: &Key,
+        known: &Known,
+        observed: Observed,
+        deletions: &Deletions,
+    ) -> Look {
+        let observed = known.complete(observed);
+        let outlines = self.outlines();
+        let ids = departing(outlines, &observed);
+        let departure = (!ids.is_empty()).then(|| Departure {
+            unit: key.unit.clone(),
+            inventory: known.inventory.uid.clone().unwrap_or_default(),
+            whole_unit: self.desired.is_none(),
+            ids,
+        });
+        let settled = crate::plan::inventory::after(outlines, &observed);
+        Look {
+            plan: plan(outlines, &observed, deletions),
+            progress: progress(outlines, &observed),
+            departure,
+            unsettled_inventory: settled.entries != known.written.entries,
+        }
+    }
+
+    /// Where the unit stands, by a look at it.
+    pub(super) fn judge(&self, look: &Look, now: Timestamp) -> (State, Option<String>) {
+        if let Some(why) = &self.held {
+            return (State::Held, Some(why.clone()));
+        }
+        if let Some(failure) = &self.failure {
+            return (State::Failing, Some(failure.clone()));
+        }
+        if let Some(fight) = &self.fight
+            && look.plan.has_due()
+        {
+            return (State::Degraded, Some(fight.clone()));
+        }
+        if self.running.is_some() || look.plan.has_due() {
+            return (State::Applying, None);
+        }
+        if let Some((late, reason)) = self.late_or_failed(look, now) {
+            let told = self.explained.as_ref().filter(|(about, _)| *about == reason);
+            let reason = told.map_or(reason.clone(), |(_, told)| format!("{reason}: {told}"));
+            let state = if late { State::Degraded } else { State::Waiting };
+            return (state, Some(reason));
+        }
+        if !look.plan.parked.is_empty() {
+            let count = look.plan.parked.len();
+            return (State::Parked, Some(format!("{count} deletions wait for an approval")));
+        }
+        if let Some((id, why)) = look.plan.blocked.first() {
+            return (State::Waiting, Some(format!("{id}: {why}")));
+        }
+        if self.desired.is_none() {
+            let kept = look.plan.kept.len();
+            return (
+                State::Retired,
+                (kept > 0).then(|| format!("{kept} objects are kept by their policy")),
+            );
+        }
+        (State::Converged, None)
+    }
+
+    /// The first stage that is not ready: whether it is past its deadline or failed, and why.
+    fn late_or_failed(&self, look: &Look, now: Timestamp) -> Option<(bool, String)> {
+        let mut found: Option<(bool, String)> = None;
+        for progress in &look.progress {
+            for (stage, state) in &progress.stages {
+                let key = (progress.subscription.clone(), *stage);
+                let since = self.stages.get(&key).map_or(now, |(_, since)| *since);
+                let late = now.duration_since(since) >= STAGE_DEADLINE;
+                let this = match state {
+                    StageState::Failed(why) => (true, why.clone()),
+                    StageState::Progressing(why) => (late, why.clone()),
+                    _ => continue,
+                };
+                if found.as_ref().is_none_or(|(late, _)| this.0 && !late) {
+                    found = Some(this);
+                }
+            }
+        }
+        found
+    }
+
+    /// Notes the stages as they are now, and returns those that changed.
+    pub(super) fn note_stages(
+        &mut self,
+        look: &Look,
+        now: Timestamp,
+    ) -> Vec<(Option<Name>, Stage, StageState)> {
+        let mut changed = Vec::new();
+        let mut stages = BTreeMap::new();
+        for progress in &look.progress {
+            for (stage, state) in &progress.stages {
+                let key = (progress.subscription.clone(), *stage);
+                match self.stages.get(&key) {
+                    Some((old, since)) if old == state => {
+                        stages.insert(key, (state.clone(), *since));
+                    }
+                    old => {
+                        // A reason that changes does not start the deadline again.
+                        let since = match old {
+                            Some((old, since)) if old.word() == state.word() => *since,
+                            _ => now,
+                        };
+                        stages.insert(key, (state.clone(), since));
+                        changed.push((progress.subscription.clone(), *stage, state.clone()));
+                    }
+                }
+            }
+        }
+        self.stages = stages;
+        changed
+    }
+
+    /// A unit that is broken and was never good has nothing to be brought to.
+    pub(super) fn may_be_changed(&self) -> bool {
+        self.held.is_none() || self.desired.is_some()
+    }
+
+    /// When the next stage that is not ready passes its deadline.
+    pub(super) fn deadline(&self, now: Timestamp) -> Option<Instant> {
+        let wait = self
+            .stages
+            .values()
+            .filter(|(state, _)| matches!(state, StageState::Progressing(_)))
+            .filter_map(|(_, since)| since.checked_add(STAGE_DEADLINE).ok())
+            .filter(|deadline| *deadline > now)
+            .map(|deadline| deadline.duration_since(now))
+            .min()?;
+        Some(Instant::now() + Duration::try_from(wait).ok()?)
+    }
+}
