@@ -27,7 +27,7 @@ use super::world::Clock;
 use super::world::Target as _;
 
 /// How often databases are looked at: no watch tells of them.
-const LOOK_AT_DATABASES: Duration = Duration::from_secs(300);
+const LOOK_AT_DATABASES: Duration = Duration::from_mins(5);
 
 /// Follows the branch for ever: each head becomes what is desired, the newest first.
 pub async fn follow(

@@ -59,7 +59,7 @@ use world::Clock;
 use world::Target;
 
 /// How long a unit is left alone in which somebody undoes our work again and again.
-const TRUCE: Duration = Duration::from_secs(60);
+const TRUCE: Duration = Duration::from_mins(1);
 /// How many units are worked on at once.
 const WORKERS: usize = 12;
 /// How many of them may be units that failed the last time.
@@ -598,16 +598,13 @@ impl<T: Target> Reconciler<T> {
         let Some(unit) = self.units.get_mut(key) else { return };
         let mut wake = unit.deadline(now);
         if due && !unit.queued && unit.may_be_changed() {
-            match unit.not_before.filter(|not_before| *not_before > Instant::now()) {
-                Some(not_before) => {
-                    wake = Some(wake.map_or(not_before, |wake| wake.min(not_before)))
-                }
-                None => {
-                    unit.queued = true;
-                    let lane =
-                        if unit.failures > 0 { &mut self.ready_failing } else { &mut self.ready };
-                    lane.push_back(key.clone());
-                }
+            if let Some(not_before) = unit.not_before.filter(|not_before| *not_before > Instant::now()) {
+                wake = Some(wake.map_or(not_before, |wake| wake.min(not_before)));
+            } else {
+                unit.queued = true;
+                let lane =
+                    if unit.failures > 0 { &mut self.ready_failing } else { &mut self.ready };
+                lane.push_back(key.clone());
             }
         }
         if let Some(wake) = wake {
@@ -826,7 +823,7 @@ impl<T: Target> Reconciler<T> {
     }
 
     fn next_wake(&self) -> Instant {
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         let timer = self.timers.first().map_or(far, |(at, _)| *at);
         let clock = self.clock_changes.first().map_or(far, |(at, _)| {
             let wait = at.duration_since(self.clock.now());

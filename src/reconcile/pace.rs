@@ -5,14 +5,14 @@ use std::time::Duration;
 /// The wait after the first failure.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// How long to wait after so many failures in a row. `jitter` is a number from 0 to 255 that
 /// shortens the wait by up to a quarter.
-pub fn wait(failures: u32, jitter: u8) -> Duration {
+pub(super) fn wait(failures: u32, jitter: u8) -> Duration {
     let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let full = doubled.min(LONGEST);
-    full - full * u32::from(jitter) / 1024
+    full.checked_sub(full * u32::from(jitter) / 1024).unwrap()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub fn log(note: &Note) {
                     tracing::warn!(unit = %status.unit, state = status.state.word(), "{text}");
                 }
                 State::Converged => {
-                    tracing::info!(unit = %status.unit, state = "converged", "{text}")
+                    tracing::info!(unit = %status.unit, state = "converged", "{text}");
                 }
                 State::Applying | State::Waiting | State::Retired => {
                     tracing::debug!(unit = %status.unit, state = status.state.word(), "{text}");
@@ -61,10 +61,10 @@ pub fn log(note: &Note) {
         ),
         Note::Parked(None) => tracing::info!("no deletions are parked any more"),
         Note::Reach { what, away: Some(why), .. } => {
-            tracing::warn!(target = what, "{what} cannot be reached: {why}")
+            tracing::warn!(target = what, "{what} cannot be reached: {why}");
         }
         Note::Reach { what, away: None, .. } => {
-            tracing::info!(target = what, "{what} can be reached again")
+            tracing::info!(target = what, "{what} can be reached again");
         }
     }
 }

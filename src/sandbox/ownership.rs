@@ -141,7 +141,7 @@ pub(crate) fn update(
                 own.owner.time = now();
             }
             None => {
-                holdings.push(Holding { owner: new_owner(writer, Operation::Update), set: taken })
+                holdings.push(Holding { owner: new_owner(writer, Operation::Update), set: taken });
             }
         }
     }

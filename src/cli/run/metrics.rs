@@ -1,4 +1,4 @@
-//! The daemon's numbers in the text form of Prometheus and OpenMetrics.
+//! The daemon's numbers in the text form of Prometheus and `OpenMetrics`.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;

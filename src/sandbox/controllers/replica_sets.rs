@@ -71,7 +71,7 @@ impl Controllers {
             status["observedGeneration"] = generation.clone();
             match &refusal {
                 Some(refused) => {
-                    set_condition(status, "ReplicaFailure", true, "FailedCreate", &refused.message)
+                    set_condition(status, "ReplicaFailure", true, "FailedCreate", &refused.message);
                 }
                 None => drop_condition(status, "ReplicaFailure"),
             }
