@@ -445,7 +445,7 @@ async fn a_broken_file_holds_its_tenant_and_nobody_else() {
     let mut daemon = Daemon::over(&world).await;
     daemon.converge(&example("1", &[])).await;
     let before = world.live_of("acme");
-    daemon
+    let states = daemon
         .converge(&example(
             "2",
             &[
