@@ -598,7 +598,9 @@ impl<T: Target> Reconciler<T> {
         let Some(unit) = self.units.get_mut(key) else { return };
         let mut wake = unit.deadline(now);
         if due && !unit.queued && unit.may_be_changed() {
-            if let Some(not_before) = unit.not_before.filter(|not_before| *not_before > Instant::now()) {
+            if let Some(not_before) =
+                unit.not_before.filter(|not_before| *not_before > Instant::now())
+            {
                 wake = Some(wake.map_or(not_before, |wake| wake.min(not_before)));
             } else {
                 unit.queued = true;

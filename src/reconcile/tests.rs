@@ -431,9 +431,7 @@ async fn a_commit_that_deletes_too_much_is_parked_until_it_is_approved() {
     let (head, tail) =
         platform.split_once("  deletions:\n").expect("the platform says how much may go");
     let approved = format!("{head}  deletions:\n    approved: [\"{}\"]\n{tail}", parked.digest);
-    daemon
-        .converge(&example("3", &[("tenants/", None), ("platform.yaml", Some(&approved))]))
-        .await;
+    daemon.converge(&example("3", &[("tenants/", None), ("platform.yaml", Some(&approved))])).await;
     assert!(daemon.parked().is_none());
     assert!(world.picture().len() < before.len() / 2, "{:?}", world.picture());
     world.assert_no_orphans();
