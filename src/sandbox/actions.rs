@@ -82,9 +82,9 @@ pub(crate) fn perform(
             Ok(told(&target, shape, &written))
         }
         "patch" => {
+            let how = patch_of(incoming, &target.kind)?;
             let patch = read_body(incoming)?;
             let manner = manner(incoming, &target)?;
-            let how = patch_of(incoming, &target.kind)?;
             let written = serving.cluster.change(&target, &manner, &|current| {
                 let mut body = current.to_value(&target.api_version, &target.kind.kind);
                 how(&target.kind, &mut body, &patch)?;

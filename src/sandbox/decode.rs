@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
+use crate::sandbox::fields::push_step;
 use crate::sandbox::kinds::Kind;
 use crate::sandbox::quantity::Quantity;
 use crate::sandbox::schema::Items;
@@ -25,8 +26,17 @@ pub(crate) struct Oddities {
 
 /// Makes `value` what the server would store. Nulls count as absent.
 pub(crate) fn normalize(kind: &Kind, value: &mut Value) -> Oddities {
-    let mut reader =
-        Reader { schema: &kind.schema, path: String::new(), oddities: Oddities::default() };
+    look_at(kind, value, None)
+}
+
+/// What a server of the given minor version finds odd in an applied configuration.
+pub(crate) fn check_applied(kind: &Kind, config: &Value, minor: u16) -> Oddities {
+    look_at(kind, &mut config.clone(), Some(minor))
+}
+
+fn look_at(kind: &Kind, value: &mut Value, applied: Option<u16>) -> Oddities {
+    let oddities = Oddities::default();
+    let mut reader = Reader { schema: &kind.schema, path: String::new(), oddities, applied };
     reader.read(&kind.root, value, false);
     reader.oddities
 }
@@ -35,6 +45,8 @@ struct Reader<'a> {
     schema: &'a Schema,
     path: String,
     oddities: Oddities,
+    /// For an applied configuration, whose items are named by their keys: the server's version.
+    applied: Option<u16>,
 }
 
 impl Reader<'_> {
@@ -77,6 +89,9 @@ impl Reader<'_> {
                 self.read_items(item, items, list);
                 return !(drops_zero && list.is_empty());
             }
+            (Type::Quantity, Value::Number(_)) if self.applied.is_some_and(|minor| minor < 26) => {
+                self.wrong("string", value);
+            }
             (Type::Quantity, _) => match Quantity::of(value) {
                 Some(quantity) => *value = Value::String(quantity.to_string()),
                 None => self.wrong("quantity", value),
@@ -110,19 +125,38 @@ impl Reader<'_> {
         let mut seen = Vec::new();
         for (place, item) in list.iter_mut().enumerate() {
             let length = self.path.len();
-            self.path.push('[');
-            self.path.push_str(&place.to_string());
-            self.path.push(']');
+            let step = item_step(items, item);
+            if let Some(minor) = self.applied {
+                self.check_keys(items, item, place, minor);
+            }
+            match &step {
+                Some(step) if self.applied.is_some() => push_step(&mut self.path, step),
+                _ => push_step(&mut self.path, &format!("i:{place}")),
+            }
             self.read(item_type, item, false);
-            self.path.truncate(length);
-            if let Some(step) = item_step(items, item) {
+            if let Some(step) = step {
                 if seen.contains(&step) {
-                    self.oddities
-                        .duplicate
-                        .push(format!(".{}: duplicate entries for key {step}", self.path));
+                    let problem = format!(".{}: duplicate entries for key", self.path);
+                    self.oddities.duplicate.push(problem);
                 }
                 seen.push(step);
             }
+            self.path.truncate(length);
+        }
+    }
+
+    /// Without its keys an item cannot be told apart; their defaults are a newer invention.
+    fn check_keys(&mut self, items: &Items, item: &Value, place: usize, minor: u16) {
+        let Items::Keyed(keys) = items else { return };
+        let missing = keys
+            .iter()
+            .find(|(key, default)| item[key].is_null() && (default.is_none() || minor <= 20));
+        if let Some((key, _)) = missing {
+            let remark = if minor <= 20 { "" } else { " (and doesn't have default value)" };
+            let problem = format!(
+                "element {place}: associative list with keys has an element that omits key field {key:?}{remark}"
+            );
+            self.oddities.wrong.push((self.path.clone(), problem));
         }
     }
 

@@ -222,7 +222,7 @@ impl FieldSet {
     }
 }
 
-fn push_step(path: &mut String, step: &str) {
+pub(crate) fn push_step(path: &mut String, step: &str) {
     let written = match step.split_at(step.len().min(2)) {
         ("f:", name) => write!(path, ".{name}"),
         ("k:", keys) => match serde_json::from_str::<Map<String, Value>>(keys) {

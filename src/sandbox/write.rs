@@ -292,7 +292,7 @@ impl Cluster {
 
     /// What is applied must fit the kind's types, whatever the validation asked for.
     fn check_applied(&self, target: &Target, config: &Value) -> Result<(), Refusal> {
-        let oddities = decode::normalize(&target.kind, &mut config.clone());
+        let oddities = decode::check_applied(&target.kind, config, self.kinds.version.minor);
         let problem = if let Some(path) = oddities.unknown.first() {
             format!(".{path}: field not declared in schema")
         } else if let Some((path, problem)) = oddities.wrong.first() {
