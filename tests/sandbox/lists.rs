@@ -30,7 +30,11 @@ async fn three(cluster: &Cluster) {
 
 /// The config maps that a query selects among the test's own.
 async fn selected(cluster: &Cluster, query: &str) -> Value {
-    let query = if query.contains("labelSelector") { query.to_owned() } else { format!("labelSelector=test&{query}") };
+    let query = if query.contains("labelSelector") {
+        query.to_owned()
+    } else {
+        format!("labelSelector=test&{query}")
+    };
     cluster.get(&cluster.core(&format!("configmaps?{query}"))).await.ok()
 }
 
@@ -41,7 +45,12 @@ async fn a_list_is_in_order_and_has_a_version(cluster: &Cluster) {
     assert_eq!(list["apiVersion"], "v1");
     assert_eq!(names(&list), ["a", "b", "c"]);
     assert!(list["items"][0]["kind"].is_null(), "items of a list carry no type");
-    let newest = list["items"].as_array().unwrap().iter().map(|item| version(item).parse::<u64>().unwrap()).max();
+    let newest = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| version(item).parse::<u64>().unwrap())
+        .max();
     assert!(version(&list).parse::<u64>().unwrap() >= newest.unwrap());
 }
 
@@ -64,7 +73,10 @@ async fn fields_select(cluster: &Cluster) {
     three(cluster).await;
     assert_eq!(names(&selected(cluster, "fieldSelector=metadata.name%3Db").await), ["b"]);
     assert_eq!(names(&selected(cluster, "fieldSelector=metadata.name!%3Db").await), ["a", "c"]);
-    let path = format!("/api/v1/configmaps?labelSelector=test&fieldSelector=metadata.namespace%3D{}", cluster.namespace);
+    let path = format!(
+        "/api/v1/configmaps?labelSelector=test&fieldSelector=metadata.namespace%3D{}",
+        cluster.namespace
+    );
     assert_eq!(names(&cluster.get(&path).await.ok()), ["a", "b", "c"]);
 }
 
@@ -92,7 +104,8 @@ async fn pages_show_the_moment_of_the_first(cluster: &Cluster) {
 
     let mut seen: Vec<String> = names(&first).into_iter().map(str::to_owned).collect();
     let mut page = first.clone();
-    while let Some(token) = page["metadata"]["continue"].as_str().filter(|token| !token.is_empty()) {
+    while let Some(token) = page["metadata"]["continue"].as_str().filter(|token| !token.is_empty())
+    {
         page = cluster.get(&cluster.core(&format!("secrets?limit=3&continue={token}"))).await.ok();
         assert_eq!(version(&page), version(&first));
         seen.extend(names(&page).into_iter().map(str::to_owned));
@@ -110,7 +123,8 @@ async fn a_token_that_is_none_is_refused(cluster: &Cluster) {
 async fn shaped(cluster: &Cluster, path: &str, shape: &str) -> Value {
     let accept = format!("application/json;as={shape};v=v1;g=meta.k8s.io,application/json");
     let request = http::Request::builder().method(Method::GET).uri(path).header("accept", accept);
-    let response = cluster.client.send(request.body(kube::client::Body::empty()).unwrap()).await.unwrap();
+    let response =
+        cluster.client.send(request.body(kube::client::Body::empty()).unwrap()).await.unwrap();
     serde_json::from_slice(&response.into_body().collect_bytes().await.unwrap()).unwrap()
 }
 
@@ -119,8 +133,12 @@ async fn a_table_has_columns_and_rows(cluster: &Cluster) {
     let table = shaped(cluster, &cluster.core("configmaps?labelSelector=test"), "Table").await;
     assert_eq!(table["kind"], "Table");
     assert_eq!(table["apiVersion"], "meta.k8s.io/v1");
-    let columns: Vec<&str> =
-        table["columnDefinitions"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap()).collect();
+    let columns: Vec<&str> = table["columnDefinitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| column["name"].as_str().unwrap())
+        .collect();
     assert_eq!(columns, ["Name", "Data", "Age"]);
     assert_eq!(table["columnDefinitions"][0]["format"], "name");
     assert_eq!(table["rows"][0]["cells"][0], "a");
@@ -131,7 +149,12 @@ async fn a_table_has_columns_and_rows(cluster: &Cluster) {
 
 async fn metadata_can_be_had_alone(cluster: &Cluster) {
     three(cluster).await;
-    let list = shaped(cluster, &cluster.core("configmaps?labelSelector=test"), "PartialObjectMetadataList").await;
+    let list = shaped(
+        cluster,
+        &cluster.core("configmaps?labelSelector=test"),
+        "PartialObjectMetadataList",
+    )
+    .await;
     assert_eq!(list["kind"], "PartialObjectMetadataList");
     assert_eq!(names(&list), ["a", "b", "c"]);
     assert_eq!(list["items"][0]["metadata"]["labels"]["app"], "api");
@@ -155,8 +178,12 @@ async fn discovery_tells_what_is_served(cluster: &Cluster) {
     assert_eq!(resource("deployments/scale")["kind"], "Scale");
     assert_eq!(resource("deployments/scale")["group"], "autoscaling");
     let batch = cluster.get("/apis/batch/v1").await.ok();
-    let jobs: Vec<&str> =
-        batch["resources"].as_array().unwrap().iter().map(|resource| resource["name"].as_str().unwrap()).collect();
+    let jobs: Vec<&str> = batch["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|resource| resource["name"].as_str().unwrap())
+        .collect();
     assert_eq!(jobs.contains(&"cronjobs"), cluster.minor > 20, "{jobs:?}");
     assert_eq!(cluster.get("/apis/policy/v1").await.code == 200, cluster.minor > 20);
 }

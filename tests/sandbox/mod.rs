@@ -2,6 +2,7 @@
 //!
 //! An expectation is a function over a [`cluster::Cluster`]; `on_both!` makes of each a test on the
 //! sandbox, one on the sandbox that plays 1.20, and one on the real API server, which is 1.20.
+#![allow(clippy::needless_pass_by_value, reason = "documents are written where they are used")]
 
 use tenantry::sandbox::Sandbox;
 use tenantry::sandbox::SandboxOptions;

@@ -16,8 +16,12 @@ async fn a_new_namespace_is_furnished(cluster: &Cluster) {
     assert_eq!(namespace["spec"]["finalizers"], json!(["kubernetes"]));
     let label = &namespace["metadata"]["labels"]["kubernetes.io/metadata.name"];
     assert_eq!(label.is_string(), cluster.minor > 20);
-    cluster.wait(&cluster.core("serviceaccounts/default"), "there", |answer| answer.code == 200).await;
-    cluster.wait(&cluster.core("configmaps/kube-root-ca.crt"), "there", |answer| answer.code == 200).await;
+    cluster
+        .wait(&cluster.core("serviceaccounts/default"), "there", |answer| answer.code == 200)
+        .await;
+    cluster
+        .wait(&cluster.core("configmaps/kube-root-ca.crt"), "there", |answer| answer.code == 200)
+        .await;
 }
 
 async fn an_ending_namespace_takes_nothing_in(cluster: &Cluster) {
@@ -57,12 +61,16 @@ async fn an_ending_namespace_takes_nothing_in(cluster: &Cluster) {
     let answer = cluster.apply(&cluster.core("configmaps/late"), "tenantry", late).await;
     assert_eq!(answer.refused(403, "Forbidden"), expected);
 
-    cluster.wait(&cluster.core("configmaps/held"), "deleted", |answer| {
-        !answer.body["metadata"]["deletionTimestamp"].is_null()
-    })
-    .await;
+    cluster
+        .wait(&cluster.core("configmaps/held"), "deleted", |answer| {
+            !answer.body["metadata"]["deletionTimestamp"].is_null()
+        })
+        .await;
     cluster.get(&own).await.ok();
-    cluster.patch(&cluster.core("configmaps/held"), json!({"metadata": {"finalizers": null}})).await.ok();
+    cluster
+        .patch(&cluster.core("configmaps/held"), json!({"metadata": {"finalizers": null}}))
+        .await
+        .ok();
     cluster.wait_until_gone(&own).await;
 }
 
@@ -73,7 +81,11 @@ async fn a_namespace_takes_its_content_along(cluster: &Cluster) {
         "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a:1"}]}}}});
     cluster.apply(&cluster.of("apps/v1", "deployments/web"), "tenantry", deployment).await.ok();
     let pods = cluster.core("pods");
-    cluster.wait(&pods, "made", |answer| answer.body["items"].as_array().is_some_and(|pods| pods.len() == 1)).await;
+    cluster
+        .wait(&pods, "made", |answer| {
+            answer.body["items"].as_array().is_some_and(|pods| pods.len() == 1)
+        })
+        .await;
     cluster.delete(&own, json!({})).await.ok();
     cluster.wait_until_gone(&own).await;
     let left = cluster.get(&pods).await.ok();

@@ -15,7 +15,7 @@ on_both! {
     a_deployment_tells_that_a_quota_stops_it,
 }
 
-fn pod(name: &str, resources: Value) -> Value {
+fn pod(name: &str, resources: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"containers": [{"name": "main", "image": "a:1", "resources": resources}]}})
 }
@@ -31,8 +31,8 @@ async fn limit(cluster: &Cluster, hard: Value) {
 async fn a_pod_beyond_the_quota_is_refused(cluster: &Cluster) {
     limit(cluster, json!({"pods": "1", "requests.cpu": "500m", "limits.memory": "1Gi"})).await;
     let resources = json!({"requests": {"cpu": "300m"}, "limits": {"memory": "256Mi"}});
-    cluster.post(&cluster.core("pods"), pod("a", resources.clone())).await.ok();
-    let answer = cluster.post(&cluster.core("pods"), pod("b", resources)).await;
+    cluster.post(&cluster.core("pods"), pod("a", &resources)).await.ok();
+    let answer = cluster.post(&cluster.core("pods"), pod("b", &resources)).await;
     assert_eq!(
         answer.refused(403, "Forbidden"),
         "pods \"b\" is forbidden: exceeded quota: compute, requested: pods=1,requests.cpu=300m, used: \
@@ -43,7 +43,7 @@ async fn a_pod_beyond_the_quota_is_refused(cluster: &Cluster) {
 
 async fn a_limited_resource_must_be_stated(cluster: &Cluster) {
     limit(cluster, json!({"requests.cpu": "1", "limits.memory": "1Gi"})).await;
-    let answer = cluster.post(&cluster.core("pods"), pod("a", json!({}))).await;
+    let answer = cluster.post(&cluster.core("pods"), pod("a", &json!({}))).await;
     let said = if cluster.minor > 20 {
         "limits.memory for: main; requests.cpu for: main"
     } else {
@@ -66,7 +66,8 @@ async fn objects_are_counted(cluster: &Cluster) {
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
         "selector": {"matchLabels": {"a": "b"}},
         "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a:1"}]}}}});
-    let answer = cluster.apply(&cluster.of("apps/v1", "deployments/web"), "tenantry", deployment).await;
+    let answer =
+        cluster.apply(&cluster.of("apps/v1", "deployments/web"), "tenantry", deployment).await;
     assert_eq!(
         answer.refused(403, "Forbidden"),
         "deployments.apps \"web\" is forbidden: exceeded quota: compute, requested: count/deployments.apps=1, used: \
@@ -81,8 +82,8 @@ async fn objects_are_counted(cluster: &Cluster) {
 async fn what_is_used_is_told(cluster: &Cluster) {
     limit(cluster, json!({"pods": "3", "requests.memory": "1Gi"})).await;
     let resources = json!({"requests": {"memory": "256Mi"}});
-    cluster.post(&cluster.core("pods"), pod("a", resources.clone())).await.ok();
-    cluster.post(&cluster.core("pods"), pod("b", resources)).await.ok();
+    cluster.post(&cluster.core("pods"), pod("a", &resources)).await.ok();
+    cluster.post(&cluster.core("pods"), pod("b", &resources)).await.ok();
     let path = cluster.core("resourcequotas/compute");
     let used = json!({"pods": "2", "requests.memory": "512Mi"});
     cluster.wait(&path, "used by two", |answer| answer.body["status"]["used"] == used).await;
@@ -97,9 +98,15 @@ async fn range(cluster: &Cluster, limit: Value) {
 }
 
 /// The real server reads limit ranges from a cache that needs a moment.
-async fn limited_pod(cluster: &Cluster, resources: &Value, done: impl Fn(&crate::sandbox::cluster::Answer) -> bool) -> Value {
+async fn limited_pod(
+    cluster: &Cluster,
+    resources: &Value,
+    done: impl Fn(&crate::sandbox::cluster::Answer) -> bool,
+) -> Value {
     for _ in 0..200 {
-        let answer = cluster.post(&format!("{}?dryRun=All", cluster.core("pods")), pod("a", resources.clone())).await;
+        let answer = cluster
+            .post(&format!("{}?dryRun=All", cluster.core("pods")), pod("a", &resources))
+            .await;
         if done(&answer) {
             return answer.body;
         }
@@ -110,7 +117,11 @@ async fn limited_pod(cluster: &Cluster, resources: &Value, done: impl Fn(&crate:
 
 async fn a_limit_range_gives_defaults(cluster: &Cluster) {
     let default = json!({"cpu": "500m", "memory": "256Mi"});
-    range(cluster, json!({"type": "Container", "default": default, "defaultRequest": {"cpu": "100m"}})).await;
+    range(
+        cluster,
+        json!({"type": "Container", "default": default, "defaultRequest": {"cpu": "100m"}}),
+    )
+    .await;
     let pod = limited_pod(cluster, &json!({"limits": {"cpu": "1"}}), |answer| {
         !answer.body["spec"]["containers"][0]["resources"]["limits"]["memory"].is_null()
     })
@@ -123,7 +134,8 @@ async fn a_limit_range_gives_defaults(cluster: &Cluster) {
 
 async fn a_limit_range_refuses_too_much(cluster: &Cluster) {
     range(cluster, json!({"type": "Container", "max": {"cpu": "1"}})).await;
-    let refusal = limited_pod(cluster, &json!({"limits": {"cpu": "2"}}), |answer| answer.code == 403).await;
+    let refusal =
+        limited_pod(cluster, &json!({"limits": {"cpu": "2"}}), |answer| answer.code == 403).await;
     assert_eq!(
         refusal["message"],
         "pods \"a\" is forbidden: maximum cpu usage per Container is 1, but limit is 2"
@@ -146,11 +158,21 @@ async fn a_deployment_tells_that_a_quota_stops_it(cluster: &Cluster) {
     let failure = failure(&answer).unwrap();
     assert_eq!(failure["status"], "True");
     assert_eq!(failure["reason"], "FailedCreate");
-    assert!(failure["message"].as_str().unwrap().contains("exceeded quota: compute, requested: pods=1"), "{failure:#}");
+    assert!(
+        failure["message"].as_str().unwrap().contains("exceeded quota: compute, requested: pods=1"),
+        "{failure:#}"
+    );
     let events = cluster.core("events?fieldSelector=reason%3DFailedCreate");
-    cluster.wait(&events, "told as an event", |answer| answer.body["items"][0]["type"] == "Warning").await;
-    cluster.patch(&cluster.core("resourcequotas/compute"), json!({"spec": {"hard": {"pods": "2"}}})).await.ok();
     cluster
-        .wait(&path, "complete", |answer| answer.body["status"]["replicas"] == 2 || answer.body["status"]["updatedReplicas"] == 2)
+        .wait(&events, "told as an event", |answer| answer.body["items"][0]["type"] == "Warning")
+        .await;
+    cluster
+        .patch(&cluster.core("resourcequotas/compute"), json!({"spec": {"hard": {"pods": "2"}}}))
+        .await
+        .ok();
+    cluster
+        .wait(&path, "complete", |answer| {
+            answer.body["status"]["replicas"] == 2 || answer.body["status"]["updatedReplicas"] == 2
+        })
         .await;
 }

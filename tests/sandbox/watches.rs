@@ -29,12 +29,18 @@ impl Watch {
     async fn open(cluster: &Cluster, path: &str) -> Self {
         let request = http::Request::get(path).body(Vec::new()).unwrap();
         let stream = cluster.client.request_stream(request).await.unwrap();
-        Self { lines: (Box::new(Box::pin(stream)) as Box<dyn futures_util::AsyncBufRead + Send + Unpin>).lines() }
+        Self {
+            lines: (Box::new(Box::pin(stream))
+                as Box<dyn futures_util::AsyncBufRead + Send + Unpin>)
+                .lines(),
+        }
     }
 
     async fn next(&mut self) -> Option<Value> {
         use futures_util::StreamExt as _;
-        let line = tokio::time::timeout(Duration::from_secs(20), self.lines.next()).await.expect("an event in time");
+        let line = tokio::time::timeout(Duration::from_secs(20), self.lines.next())
+            .await
+            .expect("an event in time");
         Some(serde_json::from_str(&line?.ok()?).unwrap())
     }
 
@@ -57,10 +63,12 @@ async fn now(cluster: &Cluster) -> String {
 async fn a_watch_tells_every_change_from_a_version_on(cluster: &Cluster) {
     let start = now(cluster).await;
     cluster.post(&cluster.core("configmaps"), config_map("a", "x")).await.ok();
-    let path = cluster.core(&format!("configmaps?watch=true&labelSelector=tier&resourceVersion={start}"));
+    let path =
+        cluster.core(&format!("configmaps?watch=true&labelSelector=tier&resourceVersion={start}"));
     let mut watch = Watch::open(cluster, &path).await;
     assert_eq!(watch.told().await, "ADDED a");
-    let changed = cluster.patch(&cluster.core("configmaps/a"), json!({"data": {"b": "1"}})).await.ok();
+    let changed =
+        cluster.patch(&cluster.core("configmaps/a"), json!({"data": {"b": "1"}})).await.ok();
     let event = watch.next().await.unwrap();
     assert_eq!(event["type"], "MODIFIED");
     assert_eq!(event["object"]["kind"], "ConfigMap");
@@ -76,25 +84,36 @@ async fn a_watch_tells_every_change_from_a_version_on(cluster: &Cluster) {
 
 async fn what_leaves_the_selection_is_deleted(cluster: &Cluster) {
     let start = now(cluster).await;
-    let path = cluster.core(&format!("configmaps?watch=true&labelSelector=tier%3Dx&resourceVersion={start}"));
+    let path = cluster
+        .core(&format!("configmaps?watch=true&labelSelector=tier%3Dx&resourceVersion={start}"));
     let mut watch = Watch::open(cluster, &path).await;
     cluster.post(&cluster.core("configmaps"), config_map("other", "y")).await.ok();
     cluster.post(&cluster.core("configmaps"), config_map("a", "x")).await.ok();
     assert_eq!(watch.told().await, "ADDED a");
-    let left = cluster.patch(&cluster.core("configmaps/a"), json!({"metadata": {"labels": {"tier": "y"}}})).await.ok();
+    let left = cluster
+        .patch(&cluster.core("configmaps/a"), json!({"metadata": {"labels": {"tier": "y"}}}))
+        .await
+        .ok();
     let event = watch.next().await.unwrap();
     assert_eq!(event["type"], "DELETED");
     assert_eq!(version(&event["object"]), version(&left));
-    cluster.patch(&cluster.core("configmaps/a"), json!({"metadata": {"labels": {"tier": "x"}}})).await.ok();
+    cluster
+        .patch(&cluster.core("configmaps/a"), json!({"metadata": {"labels": {"tier": "x"}}}))
+        .await
+        .ok();
     assert_eq!(watch.told().await, "ADDED a");
-    cluster.patch(&cluster.core("configmaps/other"), json!({"metadata": {"labels": {"tier": "x"}}})).await.ok();
+    cluster
+        .patch(&cluster.core("configmaps/other"), json!({"metadata": {"labels": {"tier": "x"}}}))
+        .await
+        .ok();
     assert_eq!(watch.told().await, "ADDED other");
 }
 
 async fn a_watch_without_a_version_starts_with_what_is_there(cluster: &Cluster) {
     cluster.post(&cluster.core("configmaps"), config_map("a", "x")).await.ok();
     cluster.post(&cluster.core("configmaps"), config_map("b", "x")).await.ok();
-    let mut watch = Watch::open(cluster, &cluster.core("configmaps?watch=true&labelSelector=tier")).await;
+    let mut watch =
+        Watch::open(cluster, &cluster.core("configmaps?watch=true&labelSelector=tier")).await;
     let mut first = [watch.told().await, watch.told().await];
     first.sort();
     assert_eq!(first, ["ADDED a", "ADDED b"]);
@@ -104,14 +123,17 @@ async fn a_watch_without_a_version_starts_with_what_is_there(cluster: &Cluster) 
 
 async fn a_watch_ends_when_it_was_asked_to(cluster: &Cluster) {
     let start = now(cluster).await;
-    let path = format!("configmaps?watch=true&labelSelector=tier&timeoutSeconds=1&resourceVersion={start}");
+    let path = format!(
+        "configmaps?watch=true&labelSelector=tier&timeoutSeconds=1&resourceVersion={start}"
+    );
     let mut watch = Watch::open(cluster, &cluster.core(&path)).await;
     assert!(watch.next().await.is_none());
 }
 
 async fn one_object_can_be_watched_by_name(cluster: &Cluster) {
     let start = now(cluster).await;
-    let path = format!("configmaps?watch=true&fieldSelector=metadata.name%3Db&resourceVersion={start}");
+    let path =
+        format!("configmaps?watch=true&fieldSelector=metadata.name%3Db&resourceVersion={start}");
     let mut watch = Watch::open(cluster, &cluster.core(&path)).await;
     cluster.post(&cluster.core("configmaps"), config_map("a", "x")).await.ok();
     cluster.post(&cluster.core("configmaps"), config_map("b", "x")).await.ok();
@@ -123,7 +145,8 @@ async fn a_version_from_long_ago_is_gone(cluster: &Cluster) {
     if let Some(sandbox) = &cluster.sandbox {
         sandbox.forget_history();
     }
-    let mut watch = Watch::open(cluster, &cluster.core("configmaps?watch=true&resourceVersion=1")).await;
+    let mut watch =
+        Watch::open(cluster, &cluster.core("configmaps?watch=true&resourceVersion=1")).await;
     let event = watch.next().await.unwrap();
     assert_eq!(event["type"], "ERROR");
     assert_eq!(event["object"]["code"], 410);
@@ -136,17 +159,21 @@ async fn a_version_from_long_ago_is_gone(cluster: &Cluster) {
 /// 1.20 sends its first bookmark after a minute and knows no streaming lists.
 #[tokio::test]
 async fn bookmarks_move_the_version_on() {
-    let options = SandboxOptions { bookmark_every: Duration::from_millis(50), ..SandboxOptions::default() };
+    let options =
+        SandboxOptions { bookmark_every: Duration::from_millis(50), ..SandboxOptions::default() };
     let cluster = Cluster::with(options).await;
     let start = now(&cluster).await;
-    let query = format!("watch=true&labelSelector=tier&allowWatchBookmarks=true&resourceVersion={start}");
+    let query =
+        format!("watch=true&labelSelector=tier&allowWatchBookmarks=true&resourceVersion={start}");
     let mut watch = Watch::open(&cluster, &cluster.core(&format!("configmaps?{query}"))).await;
-    let unrelated = cluster.post(&cluster.core("secrets"), json!({"metadata": {"name": "s"}})).await.ok();
+    let unrelated =
+        cluster.post(&cluster.core("secrets"), json!({"metadata": {"name": "s"}})).await.ok();
     loop {
         let event = watch.next().await.unwrap();
         assert_eq!(event["type"], "BOOKMARK");
         assert_eq!(event["object"]["kind"], "ConfigMap");
-        if version(&event["object"]).parse::<u64>().unwrap() >= version(&unrelated).parse().unwrap() {
+        if version(&event["object"]).parse::<u64>().unwrap() >= version(&unrelated).parse().unwrap()
+        {
             return;
         }
     }
