@@ -155,6 +155,36 @@ impl fmt::Display for Address {
     }
 }
 
+/// Reads an [`Address`] from a command line. Unlike clap's own way it does not repeat what was
+/// written: that may hold a password, and comes from the environment as well.
+#[derive(Clone, Debug)]
+pub struct AddressParser;
+
+impl clap::builder::ValueParserFactory for Address {
+    type Parser = AddressParser;
+
+    fn value_parser() -> AddressParser {
+        AddressParser
+    }
+}
+
+impl clap::builder::TypedValueParser for AddressParser {
+    type Value = Address;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Address, clap::Error> {
+        let parsed = value.to_str().ok_or(InvalidAddress::Empty).and_then(str::parse);
+        parsed.map_err(|error| {
+            let message = format!("{error} (from --repository or TENANTRY_REPOSITORY)\n");
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -150,7 +150,11 @@ impl Source {
     }
 
     async fn look_alone(&self) -> Result<Head, SourceError> {
-        let Shared { wire, mirror, settings, objects, .. } = &*self.shared;
+        let Shared { wire, mirror, settings, objects, guard, .. } = &*self.shared;
+        // Another process, such as `tenantry accept`, may have had a word.
+        if let Some(written) = guard.read()? {
+            self.set_accepted(written);
+        }
         match wire.fetch_branch(&settings.branch).await {
             Err(SourceError::Broken { folder, detail }) => {
                 tracing::warn!(%detail, "the mirror in {} is broken and is made anew", folder.display());
@@ -158,6 +162,7 @@ impl Source {
                 wire.fetch_branch(&settings.branch).await?;
             }
             Err(SourceError::Locked) => {
+                // Short of a lock that was left behind, it is a matter of milliseconds.
                 mirror.remove_stale_locks();
                 wire.fetch_branch(&settings.branch).await?;
             }
@@ -193,8 +198,12 @@ impl Source {
 
     async fn take(&self, commit: &Commit) -> Result<(), SourceError> {
         self.shared.guard.write(&self.shared.objects, commit).await?;
-        *self.shared.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit.clone());
+        self.set_accepted(commit.clone());
         Ok(())
+    }
+
+    fn set_accepted(&self, commit: Commit) {
+        *self.shared.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit);
     }
 
     /// Takes the head of a rewritten branch, if it is exactly this commit. The watch tells of it

@@ -68,6 +68,7 @@ impl Source {
 
 async fn watching(source: Source, heads: watch::Sender<Option<Commit>>) {
     let mut local = None;
+    let mut acceptance = acceptances(&source);
     let mut failures = 0;
     let mut found: u32 = 0;
     loop {
@@ -91,16 +92,11 @@ async fn watching(source: Source, heads: watch::Sender<Option<Commit>>) {
             }
         }
         let pause = pause(source.settings().poll.0, failures, random_share());
-        let changed = async {
-            match &mut local {
-                Some(local) => local.changed().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = source.shared.nudge.notified() => {}
-            () = changed => {}
+            () = changed(local.as_mut().map(|local| &mut local.references)) => {}
+            () = accepted_elsewhere(&source, acceptance.as_mut()) => {}
         }
     }
 }
@@ -133,8 +129,7 @@ fn random_share() -> u8 {
 
 /// Notices changes of the references of a local repository.
 struct LocalWatch {
-    _watcher: notify::RecommendedWatcher,
-    changes: mpsc::Receiver<()>,
+    references: FileWatch,
     git: PathBuf,
     state: watch::Receiver<super::State>,
 }
@@ -144,41 +139,78 @@ impl LocalWatch {
     /// polling remains.
     async fn start(source: &Source, folder: &Path) -> Option<Self> {
         let git = source.shared.wire.local_git_folder(folder).await.ok()?;
-        let (sender, changes) = mpsc::channel(1);
-        let watched = git.clone();
-        let mut watcher =
-            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-                if event.map_or(true, |event| concerns(&watched, &event)) {
-                    // A full channel already says what there is to say.
-                    let _ = sender.try_send(());
-                }
-            })
-            .ok()?;
-        watcher.watch(&git, RecursiveMode::NonRecursive).ok()?;
-        for references in ["refs", "reftable"] {
-            let references = git.join(references);
+        let mut folders = vec![(git.clone(), RecursiveMode::NonRecursive)];
+        for references in ["refs", "reftable"].map(|folder| git.join(folder)) {
             if references.is_dir() {
-                watcher.watch(&references, RecursiveMode::Recursive).ok()?;
+                folders.push((references, RecursiveMode::Recursive));
             }
         }
-        Some(Self { _watcher: watcher, changes, git, state: source.state() })
-    }
-
-    /// Waits for a change, and until it is over.
-    async fn changed(&mut self) {
-        if self.changes.recv().await.is_none() {
-            std::future::pending::<()>().await;
-        }
-        let settled = async {
-            while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changes.recv()).await {}
-        };
-        drop(tokio::time::timeout(LONGEST_UNREST, settled).await);
+        let watched = git.clone();
+        let references = FileWatch::over(&folders, move |event| concerns(&watched, event))?;
+        Some(Self { references, git, state: source.state() })
     }
 
     /// A repository that was away may have come back as other files.
     fn is_broken(&self) -> bool {
         matches!(self.state.borrow().reach, Reach::Unreachable { .. }) || !self.git.exists()
     }
+}
+
+/// Notices that another process, such as `tenantry accept`, accepted a commit.
+fn acceptances(source: &Source) -> Option<FileWatch> {
+    let file = source.shared.guard.file.clone();
+    let folder = file.parent()?.to_owned();
+    FileWatch::over(&[(folder, RecursiveMode::NonRecursive)], move |event| {
+        !event.kind.is_access() && event.paths.contains(&file)
+    })
+}
+
+async fn accepted_elsewhere(source: &Source, mut acceptance: Option<&mut FileWatch>) {
+    loop {
+        changed(acceptance.as_deref_mut()).await;
+        // Most of the time it was us who wrote it.
+        if source.shared.guard.read().is_ok_and(|written| written != source.accepted()) {
+            return;
+        }
+    }
+}
+
+/// Changes of files, as the operating system tells them.
+struct FileWatch {
+    _watcher: notify::RecommendedWatcher,
+    changes: mpsc::Receiver<()>,
+}
+
+impl FileWatch {
+    fn over(
+        folders: &[(PathBuf, RecursiveMode)],
+        concerns: impl Fn(&notify::Event) -> bool + Send + 'static,
+    ) -> Option<Self> {
+        let (sender, changes) = mpsc::channel(1);
+        let tell = move |event: notify::Result<notify::Event>| {
+            if event.map_or(true, |event| concerns(&event)) {
+                // A full channel already says what there is to say.
+                let _ = sender.try_send(());
+            }
+        };
+        let mut watcher = notify::recommended_watcher(tell).ok()?;
+        for (folder, mode) in folders {
+            watcher.watch(folder, *mode).ok()?;
+        }
+        Some(Self { _watcher: watcher, changes })
+    }
+}
+
+/// Waits for a change, and until it is over; for ever where nothing is watched.
+async fn changed(watch: Option<&mut FileWatch>) {
+    let Some(watch) = watch else { return std::future::pending().await };
+    if watch.changes.recv().await.is_none() {
+        std::future::pending::<()>().await;
+    }
+    let settled = async {
+        while let Ok(Some(())) = tokio::time::timeout(QUIET, watch.changes.recv()).await {}
+    };
+    drop(tokio::time::timeout(LONGEST_UNREST, settled).await);
 }
 
 /// Whether an event can mean that a reference moved. Locks come and go around each change.

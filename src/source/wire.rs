@@ -63,7 +63,7 @@ impl Wire {
     /// Brings the branch of the remote into the mirror, under its own name.
     pub(super) async fn fetch_branch(&self, branch: &Branch) -> Result<(), SourceError> {
         let reference = branch.reference();
-        let ended = self.fetch(&[format!("+{reference}:{reference}")]).await?;
+        let ended = self.fetch(&[], &[format!("+{reference}:{reference}")]).await?;
         if ended.success {
             return Ok(());
         }
@@ -83,19 +83,21 @@ impl Wire {
     /// Brings every branch and tag into the mirror.
     pub(super) async fn fetch_everything(&self) -> Result<(), SourceError> {
         let everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
-        let ended = self.fetch(&everything.map(str::to_owned)).await?;
+        let ended = self.fetch(&["--prune"], &everything.map(str::to_owned)).await?;
         if ended.success { Ok(()) } else { Err(self.explain(&ended.complaint)) }
     }
 
     /// Brings one commit into the mirror, where the server hands out what no branch leads to.
     pub(super) async fn fetch_commit(&self, commit: &str) -> Result<(), SourceError> {
-        let ended = self.fetch(&[format!("{commit}:refs/tenantry/asked")]).await?;
+        let ended = self.fetch(&[], &[format!("{commit}:refs/tenantry/asked")]).await?;
         if ended.success { Ok(()) } else { Err(self.explain(&ended.complaint)) }
     }
 
-    async fn fetch(&self, refspecs: &[String]) -> Result<Ended, SourceError> {
+    async fn fetch(&self, options: &[&str], refspecs: &[String]) -> Result<Ended, SourceError> {
         let mut arguments = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"];
-        arguments.extend(["--no-auto-maintenance", "--no-recurse-submodules", "--"]);
+        arguments.extend(["--no-auto-maintenance", "--no-recurse-submodules"]);
+        arguments.extend(options);
+        arguments.push("--");
         let remote = self.remote();
         arguments.push(&remote);
         arguments.extend(refspecs.iter().map(String::as_str));
@@ -339,6 +341,10 @@ fn explain(address: &Address, mirror: &Path, complaint: &str) -> SourceError {
         "SSL: no alternative certificate",
     ]) {
         return SourceError::Certificate { address: name, detail: gist(complaint) };
+    }
+    // A branch that was a folder of branches before, or the other way round.
+    if says(&["exists; cannot create"]) {
+        return SourceError::Broken { folder: mirror.to_owned(), detail: gist(complaint) };
     }
     if says(&["cannot lock ref", ".lock': File exists"]) {
         return SourceError::Locked;

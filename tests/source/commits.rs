@@ -1,6 +1,7 @@
 //! What commits say of themselves, and by which names they are found.
 
 use tenantry::source::CommitFacts;
+use tenantry::source::Head;
 use tenantry::source::SourceError;
 
 use super::source_of;
@@ -101,4 +102,39 @@ async fn an_address_that_leads_nowhere_is_told_with_the_fix() {
     let (source, _cache) = super::source_at("/nowhere/at/all").await;
     let error = source.look().await.unwrap_err();
     assert!(matches!(error, SourceError::NotFound { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_branch_may_become_a_folder_of_branches() {
+    let repository = TestRepo::new();
+    repository.write("a.yaml", "a").commit("one");
+    repository.switch_to("release");
+    let (source, cache) = source_of(&repository).await;
+    source.look().await.unwrap();
+    source.resolve("release").await.unwrap();
+    let next = repository
+        .delete_branch("release")
+        .switch_to("main")
+        .switch_to("release/1")
+        .write("a.yaml", "b")
+        .commit("two");
+    assert_eq!(source.resolve("release/1").await.unwrap(), next);
+
+    let mut settings = super::settings(repository.path().to_str().unwrap());
+    settings.branch = "release/1".parse().unwrap();
+    let follower = tenantry::source::Source::open(settings, cache.path()).await.unwrap();
+    follower.look().await.unwrap();
+    let back = repository
+        .switch_to("main")
+        .delete_branch("release/1")
+        .switch_to("release")
+        .write("a.yaml", "c")
+        .commit("three");
+    let mut settings = super::settings(repository.path().to_str().unwrap());
+    settings.branch = "release".parse().unwrap();
+    let follower = tenantry::source::Source::open(settings, cache.path()).await.unwrap();
+    // What was last taken, on the other branch, does not come before it; that is told as well.
+    assert!(
+        matches!(follower.look().await.unwrap(), Head::Refused(rewritten) if rewritten.to == back)
+    );
 }

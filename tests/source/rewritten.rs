@@ -66,6 +66,18 @@ async fn only_the_very_commit_that_waits_can_be_accepted() {
 }
 
 #[tokio::test]
+async fn another_process_may_accept_it() {
+    let (repository, daemon, cache, rewritten) = rewritten().await;
+    let mut watch = daemon.watch();
+    assert_eq!(soon(&mut watch).await, rewritten.from);
+    let command = source_in(repository.path().to_str().unwrap(), &cache).await;
+    command.accept(&rewritten.to).await.unwrap();
+    assert_eq!(soon(&mut watch).await, rewritten.to);
+    let mut state = daemon.state();
+    state.wait_for(|state| state.refused.is_none()).await.unwrap();
+}
+
+#[tokio::test]
 async fn going_back_to_what_was_taken_needs_no_acceptance() {
     let (repository, source, _cache, rewritten) = rewritten().await;
     source.look().await.unwrap();
