@@ -18,6 +18,7 @@ pub use explain::explain;
 pub use record::Record;
 pub use record::fresh_id;
 pub use recorder::Recorder;
+pub use recorder::Settings;
 pub use store::Asked;
 pub use store::HistoryError;
 pub use store::Store;

@@ -7,6 +7,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::sync::watch;
@@ -22,7 +23,7 @@ use crate::postgres;
 use crate::postgres::Database;
 
 /// How many facts wait in memory: some minutes of a busy daemon, in tens of megabytes.
-pub const CAPACITY: usize = 20_000;
+const CAPACITY: usize = 50_000;
 /// How many records one transaction writes.
 const BATCH: usize = 500;
 /// How long the writer waits for more after the first.
@@ -32,6 +33,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The wait after a failure that leaves the database reachable.
 const RETRY: Duration = Duration::from_millis(250);
 const ALIVE_EVERY: Duration = Duration::from_mins(1);
+const CLEAN_EVERY: Duration = Duration::from_hours(6);
+
+/// How much history is kept, in memory and for how long.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "History")]
+pub struct Settings {
+    /// Remove history that is over for this many days; what still stands stays
+    #[arg(long, value_name = "DAYS", env = "TENANTRY_HISTORY_DAYS", default_value_t = 400)]
+    pub history_days: u32,
+
+    /// Keep at most this many facts in memory while the database is away
+    #[arg(long, value_name = "NUMBER", env = "TENANTRY_HISTORY_BACKLOG", default_value_t = CAPACITY)]
+    pub history_backlog: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { history_days: 400, history_backlog: CAPACITY }
+    }
+}
 
 /// Takes records from everybody. Clones write to the same history; it ends with the last one.
 #[derive(Clone, Debug)]
@@ -52,6 +73,8 @@ impl Drop for Task {
 #[derive(Debug)]
 struct Shared {
     backlog: Mutex<Backlog>,
+    /// How long what is over is kept.
+    keep: SignedDuration,
     more: Notify,
     /// How many records were taken in, and how many of them are done with.
     added: watch::Sender<u64>,
@@ -71,14 +94,10 @@ pub struct RecorderState {
 
 impl Recorder {
     /// Starts to write to a database, which need not be there yet.
-    pub fn start(database: Database) -> Self {
-        Self::with_capacity(database, CAPACITY)
-    }
-
-    /// Starts to write, and keeps at most so many facts while the database is away.
-    pub fn with_capacity(database: Database, capacity: usize) -> Self {
+    pub fn start(database: Database, settings: &Settings) -> Self {
         let shared = Arc::new(Shared {
-            backlog: Mutex::new(Backlog::new(capacity)),
+            backlog: Mutex::new(Backlog::new(settings.history_backlog)),
+            keep: SignedDuration::from_hours(24 * i64::from(settings.history_days)),
             more: Notify::new(),
             added: watch::Sender::new(0),
             done: watch::Sender::new(0),
@@ -156,10 +175,13 @@ impl Shared {
 async fn write(shared: Arc<Shared>) {
     let mut alive = tokio::time::interval(ALIVE_EVERY);
     alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut clean = tokio::time::interval(CLEAN_EVERY);
+    clean.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         shared.store.database().usable().await;
         tokio::select! {
             _ = alive.tick() => say_alive(&shared).await,
+            _ = clean.tick() => clean_up(&shared).await,
             () = shared.more.notified() => {
                 tokio::time::sleep(LINGER).await;
                 write_all(&shared).await;
@@ -171,6 +193,18 @@ async fn write(shared: Arc<Shared>) {
 async fn say_alive(shared: &Shared) {
     if let Err(error) = shared.store.write_alive(&shared.writer, Timestamp::now(), false).await {
         shared.store.database().doubt(&error);
+    }
+}
+
+async fn clean_up(shared: &Shared) {
+    let Ok(before) = Timestamp::now().checked_sub(shared.keep) else { return };
+    match shared.store.clean_up(before).await {
+        Ok(cleaned) => {
+            tracing::debug!(?cleaned, "what is over since {before} was removed from history")
+        }
+        Err(error) => {
+            tracing::warn!("history could not be cleaned up, it is tried again later: {error}")
+        }
     }
 }
 

@@ -8,9 +8,10 @@ use sqlx::Connection as _;
 use sqlx::PgConnection;
 use tenantry::history::Record;
 use tenantry::history::Recorder;
+use tenantry::history::Settings;
 use tenantry::history::record::UnitState;
+use tenantry::postgres;
 use tenantry::postgres::Database;
-use tenantry::postgres::Settings;
 use tenantry::postgres::State;
 use tenantry::sandbox::postgres::PostgresOptions;
 use tenantry::sandbox::postgres::PrivatePostgres;
@@ -69,11 +70,11 @@ async fn a_crash_of_postgresql_loses_and_doubles_nothing() {
     let options = PostgresOptions { durable: true, ..PostgresOptions::default() };
     let server = PrivatePostgres::start(&options).await.unwrap();
     let url = server.create_database("history").await.unwrap();
-    let database = Database::start(Settings::of(&url)).unwrap();
-    let recorder = Recorder::start(database.clone());
+    let database = Database::start(postgres::Settings::of(&url)).unwrap();
+    let recorder = Recorder::start(database.clone(), &Settings::default());
     let mut expected = BTreeSet::new();
-    for _ in 0..4 {
-        let (written, ()) = tokio::join!(add_runs(&recorder, 1_500), async {
+    for _ in 0..3 {
+        let (written, ()) = tokio::join!(add_runs(&recorder, 1_000), async {
             database.usable().await;
             tokio::time::sleep(Duration::from_millis(40)).await;
             crash(&url).await;
@@ -87,7 +88,7 @@ async fn a_crash_of_postgresql_loses_and_doubles_nothing() {
     assert_eq!(ids(&database).await, expected);
     let (actions,): (i64,) =
         sqlx::query_as("select count(*) from action").fetch_one(database.pool()).await.unwrap();
-    assert_eq!(actions, 2 * 6_000);
+    assert_eq!(actions, 2 * 3_000);
     assert_eq!(recorder.state().dropped, 0);
     drop((recorder, database));
     server.stop().await.unwrap();
@@ -113,9 +114,9 @@ async fn connections_that_break_at_any_moment_lose_and_double_nothing() {
     let Some((proxy, url)) = proxied().await else {
         return;
     };
-    let database = Database::start(Settings::of(&url)).unwrap();
+    let database = Database::start(postgres::Settings::of(&url)).unwrap();
     database.usable().await;
-    let recorder = Recorder::start(database.clone());
+    let recorder = Recorder::start(database.clone(), &Settings::default());
     let mut expected = BTreeSet::new();
     for round in 0..12_u64 {
         let (written, ()) = tokio::join!(add_runs(&recorder, 400), async {
@@ -136,8 +137,9 @@ async fn a_database_that_comes_later_gets_everything_that_fits_and_a_word_about_
         return;
     };
     proxy.go_away();
-    let database = Database::start(Settings::of(&url)).unwrap();
-    let recorder = Recorder::with_capacity(database.clone(), 100);
+    let database = Database::start(postgres::Settings::of(&url)).unwrap();
+    let settings = Settings { history_backlog: 100, ..Settings::default() };
+    let recorder = Recorder::start(database.clone(), &settings);
     let mut state = database.state();
     let seen = state.wait_for(|state| *state != State::Unknown).await.unwrap().clone();
     assert!(matches!(seen, State::Unreachable { .. }), "{seen:?}");
@@ -172,8 +174,8 @@ async fn a_daemon_says_that_it_lives_and_that_it_stops() {
     let Some((_proxy, url)) = proxied().await else {
         return;
     };
-    let database = Database::start(Settings::of(&url)).unwrap();
-    let recorder = Recorder::start(database);
+    let database = Database::start(postgres::Settings::of(&url)).unwrap();
+    let recorder = Recorder::start(database, &Settings::default());
     recorder.record(Record::Run(run("acme", 0)));
     assert!(recorder.flush(SOON).await);
     let now = jiff::Timestamp::now();

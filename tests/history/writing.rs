@@ -2,6 +2,7 @@
 
 use tenantry::history::Record;
 use tenantry::history::Recorder;
+use tenantry::history::Settings;
 use tenantry::history::record::Ending;
 use tenantry::history::record::UnitState;
 use tenantry::history::record::UnitStatus;
@@ -51,7 +52,7 @@ async fn a_batch_with_one_bad_record_writes_nothing_and_the_recorder_saves_the_o
     store.write(&records).await.unwrap_err();
     assert_eq!(everything(store.database().pool()).await, [""; 0]);
 
-    let recorder = Recorder::start(store.database().clone());
+    let recorder = Recorder::start(store.database().clone(), &Settings::default());
     for record in records {
         recorder.record(record);
     }
@@ -202,4 +203,30 @@ async fn a_password_in_a_message_is_not_stored() {
     store.write(&[Record::Run(run)]).await.unwrap();
     let rows = everything(store.database().pool()).await.join("\n");
     assert!(rows.contains("postgres://acme:[hidden]@db") && !rows.contains("hunter2"), "{rows}");
+}
+
+/// What a daemon has to say that opens so many tenants at once. Printed, not asserted: it says
+/// how far behind history may be.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_records_are_written_in_seconds() {
+    let Some(store) = history().await else {
+        return;
+    };
+    let recorder = Recorder::start(store.database().clone(), &Settings::default());
+    let start = std::time::Instant::now();
+    for number in 0..1_000 {
+        let name = format!("t{number}");
+        let mut run = run(&name, 0);
+        run.actions = vec![run.actions; 10].concat();
+        recorder.record(Record::Run(run));
+        for stage_of_six in Stage::ALL {
+            recorder.record(stage(&name, stage_of_six, StageState::Ready, 1));
+        }
+        recorder.record(phase(&name, Phase::Active, 1));
+        recorder.record(Record::Status(status(&name, UnitState::Converged, 1)));
+    }
+    println!("handed over 9,000 records in {:?}", start.elapsed());
+    assert!(recorder.flush(std::time::Duration::from_mins(2)).await);
+    println!("written after {:?}", start.elapsed());
+    assert_eq!(store.statuses(None, None, 10_000).await.unwrap().len(), 1_000);
 }
