@@ -1,5 +1,6 @@
-//! `run`: the daemon. It builds every edge, follows them, and stops in order.
+//! `run`: the daemon, until told to stop.
 
+mod daemon;
 mod metrics;
 mod server;
 
@@ -7,35 +8,22 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
-use tokio::sync::mpsc;
-use tokio::sync::watch;
 
 use crate::model::Name;
-use crate::reconcile::Event;
-use crate::reconcile::Junction;
-use crate::reconcile::follow::follow;
-use crate::reconcile::note::Note;
-use crate::reconcile::overview::Overview;
 use crate::reconcile::targets::Kubeconfigs;
-use crate::reconcile::tell;
-use crate::reconcile::world::Clock;
 use crate::source;
-use crate::source::Source;
 use crate::source::webhook;
 
 use super::Exit;
 use super::Failure;
 use super::Output;
 
-/// How long runs that are under way may take to end when the daemon is asked to stop.
-const LAST_WORDS: Duration = Duration::from_secs(20);
+pub(super) use daemon::Daemon;
+pub(super) use daemon::Parts;
 
 /// Follow a repository and keep every tenant as it says, until told to stop
 #[derive(clap::Args, Debug)]
@@ -122,59 +110,29 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failur
 async fn serve(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let webhook_secret =
         arguments.webhook.secret().context("the webhook's secret cannot be read")?;
-    let source = Source::open(arguments.source.clone(), &arguments.cache).await?;
-    let listener = TcpListener::bind(arguments.listen)
-        .await
-        .with_context(|| format!("{} cannot be listened at", arguments.listen))?;
-    let (notes, said) = mpsc::unbounded_channel();
-    let (junction, ended) = Junction::start(Clock::system(), notes);
-    let (overviews, overview) = watch::channel(Arc::new(Overview::default()));
-    let telling = tokio::spawn(listen(said, overviews));
-    let daemon = server::Daemon { source: source.clone(), overview, webhook_secret };
-    let address = listener.local_addr().context("the listener has no address")?;
-    let serving = tokio::spawn(server::serve(listener, Arc::new(daemon)));
-    let following = tokio::spawn(follow(
-        source,
-        junction.clone(),
-        arguments.clusters.kubeconfigs(),
-        Clock::system(),
-    ));
-    output
-        .note(format!("following {}; listening at http://{address}", arguments.source.repository));
+    let daemon = Daemon::start(Parts {
+        source: arguments.source.clone(),
+        cache: arguments.cache.clone(),
+        kubeconfigs: arguments.clusters.kubeconfigs(),
+        listen: arguments.listen,
+        webhook_secret,
+        audience: None,
+    })
+    .await?;
+    let (repository, address) = (&arguments.source.repository, daemon.address());
+    output.note(format!("following {repository}; listening at http://{address}"));
 
     told_to_stop().await?;
     output.note("stopping: what is under way ends first");
-    following.abort();
-    junction.tell(Event::Stop);
-    if tokio::time::timeout(LAST_WORDS, ended).await.is_err() {
-        output.note("what is under way takes too long; it goes on when the daemon starts again");
-    }
-    drop(junction);
-    let _ = tokio::time::timeout(LAST_WORDS, telling).await;
-    serving.abort();
+    daemon.stop(output).await;
     Ok(Exit::Fine)
 }
 
 /// Waits for the signal with which systemd, Kubernetes or a person at the terminal stops us.
-async fn told_to_stop() -> Result<(), Failure> {
+pub(super) async fn told_to_stop() -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be waited for")?;
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted.context("signals cannot be waited for")?),
-    }
-}
-
-/// Takes in what the junction says, until it says no more.
-async fn listen(mut said: mpsc::UnboundedReceiver<Note>, overviews: watch::Sender<Arc<Overview>>) {
-    let mut overview = Overview::default();
-    while let Some(note) = said.recv().await {
-        tell::log(&note);
-        overview.take(&note);
-        // Several at once are told as one: with many tenants a copy is not free.
-        while let Ok(note) = said.try_recv() {
-            tell::log(&note);
-            overview.take(&note);
-        }
-        overviews.send_replace(Arc::new(overview.clone()));
     }
 }

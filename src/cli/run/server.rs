@@ -30,14 +30,14 @@ use super::metrics;
 const LARGEST_BODY: usize = 256 << 10;
 
 /// What the answers are made of.
-pub(super) struct Daemon {
+pub(super) struct Answers {
     pub(super) source: Source,
     pub(super) overview: tokio::sync::watch::Receiver<Arc<Overview>>,
     pub(super) webhook_secret: Option<Secret>,
 }
 
 /// Answers for ever.
-pub(super) async fn serve(listener: TcpListener, daemon: Arc<Daemon>) -> std::io::Result<()> {
+pub(super) async fn serve(listener: TcpListener, answers: Arc<Answers>) -> std::io::Result<()> {
     let router = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
@@ -45,7 +45,7 @@ pub(super) async fn serve(listener: TcpListener, daemon: Arc<Daemon>) -> std::io
         .route("/metrics", get(numbers))
         .route("/hooks/git", post(look))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .with_state(daemon);
+        .with_state(answers);
     axum::serve(listener, router).await
 }
 
@@ -58,14 +58,14 @@ struct Readiness {
 }
 
 /// Ready is who has read a commit and sees every cluster; what can go on goes on meanwhile.
-async fn ready(State(daemon): State<Arc<Daemon>>) -> Response {
-    let overview = daemon.overview.borrow().clone();
+async fn ready(State(answers): State<Arc<Answers>>) -> Response {
+    let overview = answers.overview.borrow().clone();
     let mut reasons: Vec<String> = overview
         .away
         .iter()
         .map(|(what, (why, since))| format!("{what} since {since}: {why}"))
         .collect();
-    if let Reach::Unreachable { since, why } = &daemon.source.state().borrow().reach {
+    if let Reach::Unreachable { since, why } = &answers.source.state().borrow().reach {
         reasons.push(format!("repository since {since}: {why}"));
     }
     if overview.commit.is_none() {
@@ -76,25 +76,25 @@ async fn ready(State(daemon): State<Arc<Daemon>>) -> Response {
     (code, Json(Readiness { ready, reasons })).into_response()
 }
 
-async fn status(State(daemon): State<Arc<Daemon>>) -> Json<Overview> {
-    Json(Overview::clone(&daemon.overview.borrow()))
+async fn status(State(answers): State<Arc<Answers>>) -> Json<Overview> {
+    Json(Overview::clone(&answers.overview.borrow()))
 }
 
-async fn numbers(State(daemon): State<Arc<Daemon>>) -> Response {
-    let text = metrics::text(&daemon.overview.borrow(), &daemon.source.state().borrow());
+async fn numbers(State(answers): State<Arc<Answers>>) -> Response {
+    let text = metrics::text(&answers.overview.borrow(), &answers.source.state().borrow());
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
         .into_response()
 }
 
 /// Takes a webhook. What it says is not read: it only means that there is something to see.
-async fn look(State(daemon): State<Arc<Daemon>>, headers: HeaderMap, body: Bytes) -> Response {
-    let Some(secret) = &daemon.webhook_secret else {
+async fn look(State(answers): State<Arc<Answers>>, headers: HeaderMap, body: Bytes) -> Response {
+    let Some(secret) = &answers.webhook_secret else {
         let why = "webhooks are off: start the daemon with --webhook-secret-file\n";
         return (StatusCode::NOT_FOUND, why).into_response();
     };
     match webhook::verify(secret, &headers, &body) {
         Ok(()) => {
-            daemon.source.look_now();
+            answers.source.look_now();
             (StatusCode::ACCEPTED, "looking\n").into_response()
         }
         Err(refusal) => (StatusCode::UNAUTHORIZED, format!("{refusal}\n")).into_response(),
