@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 use serde_json::json;
+use tenantry::apply::Cluster;
 use tenantry::plan::Outcome;
 use tenantry::plan::Retry;
+use tenantry::sandbox::Fault;
 
+use super::world::World;
 use super::world::until;
 use super::world::worlds;
 
@@ -88,20 +91,30 @@ async fn letting_go_of_what_is_not_there_is_fine() {
     }
 }
 
+/// Somebody who may do everything in the world's namespace but delete.
+async fn who_may_not_delete(world: &World) -> Cluster {
+    if let Some(sandbox) = &world.sandbox {
+        sandbox.faults().add(Fault::refuses_delete("configmaps"));
+        return world.another_daemon().await;
+    }
+    let user = format!("no-delete-{}", world.unit);
+    let group = "rbac.authorization.k8s.io";
+    let api_version = format!("{group}/v1");
+    let rules = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch", "create", "patch"]}]);
+    let role = json!({"apiVersion": api_version, "kind": "Role", "metadata": {"name": "no-delete"}, "rules": rules});
+    let binding = json!({"apiVersion": api_version, "kind": "RoleBinding", "metadata": {"name": "no-delete"},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "no-delete"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}]});
+    let api = format!("/apis/{api_version}/namespaces/{}", world.namespace);
+    world.kubectl.create(&format!("{api}/roles"), &role).await;
+    world.kubectl.create(&format!("{api}/rolebindings"), &binding).await;
+    world.as_user(&user).await
+}
+
 #[tokio::test]
 async fn a_deletion_that_is_denied_is_tried_again_and_the_thing_stays_known() {
     for world in worlds().await {
-        let user = format!("no-delete-{}", world.unit);
-        let rules = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch", "create", "patch"]}]);
-        let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "no-delete"}, "rules": rules});
-        let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "no-delete"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "no-delete"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]});
-        let api = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", world.namespace);
-        world.kubectl.create(&format!("{api}/roles"), &role).await;
-        world.kubectl.create(&format!("{api}/rolebindings"), &binding).await;
-
-        let daemon = world.as_user(&user).await;
+        let daemon = who_may_not_delete(&world).await;
         let settings = world.settings("a");
         let live = until("the rights are known", async || {
             daemon.apply(&world.unit, &settings, &[]).await.ok()?.live

@@ -9,5 +9,7 @@ mod secrets;
 mod deleting;
 mod inventory;
 mod watching;
+mod outages;
+mod requests;
 mod databases;
 mod targets;

@@ -7,6 +7,9 @@ use std::time::Duration;
 use std::time::Instant;
 
 use http::Request;
+use kube::Config;
+use kube::config::KubeConfigOptions;
+use kube::config::Kubeconfig;
 use serde_json::Value;
 use serde_json::json;
 use tenantry::apply::ApplyError;
@@ -21,8 +24,11 @@ use tenantry::model::resource::OnDelete;
 use tenantry::model::resource::Stage;
 use tenantry::plan::Done;
 use tenantry::plan::Live;
+use tenantry::sandbox::Sandbox;
+use tenantry::sandbox::SandboxOptions;
 use tokio::sync::mpsc;
 
+use crate::support::proxy::Proxy;
 use crate::support::real_api_server;
 
 /// A unit and its namespace on one server.
@@ -33,28 +39,39 @@ pub(crate) struct World {
     pub(crate) namespace: String,
     pub(crate) kubectl: Kubectl,
     kubeconfig: String,
+    /// The sandbox itself, where it is one: it has trouble to offer.
+    pub(crate) sandbox: Option<Arc<Sandbox>>,
 }
 
 /// A world on every server that there is. Those that are missing have said so.
 pub(crate) async fn worlds() -> Vec<World> {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    let mut worlds = Vec::new();
+    let mut worlds = vec![sandbox().await];
     if let Some(server) = real_api_server::shared().await {
         let kubeconfig = std::fs::read_to_string(&server.kubeconfig_path).unwrap();
-        let client = server.client().await;
-        worlds.push(("real", kubeconfig, client));
+        worlds.push(world("real", kubeconfig, None).await);
     }
-    let mut ready = Vec::new();
-    for (server, kubeconfig, client) in worlds {
-        let name = format!("apply-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let cluster = connect(server, &kubeconfig).await;
-        let kubectl = Kubectl { client };
-        let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        kubectl.create("/api/v1/namespaces", &body).await;
-        let unit = name.parse().unwrap();
-        ready.push(World { server, cluster, unit, namespace: name, kubectl, kubeconfig });
-    }
-    ready
+    worlds
+}
+
+/// A world on a sandbox of its own.
+pub(crate) async fn sandbox() -> World {
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    let kubeconfig = sandbox.kubeconfig_yaml();
+    world("sandbox", kubeconfig, Some(Arc::new(sandbox))).await
+}
+
+async fn world(server: &'static str, kubeconfig: String, sandbox: Option<Arc<Sandbox>>) -> World {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let name = format!("apply-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let cluster = connect(server, &kubeconfig).await;
+    let options = KubeConfigOptions::default();
+    let parsed = Kubeconfig::from_yaml(&kubeconfig).unwrap();
+    let config = Config::from_custom_kubeconfig(parsed, &options).await.unwrap();
+    let kubectl = Kubectl { client: kube::Client::try_from(config).unwrap() };
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    kubectl.create("/api/v1/namespaces", &body).await;
+    let unit = name.parse().unwrap();
+    World { server, cluster, unit, namespace: name, kubectl, kubeconfig, sandbox }
 }
 
 async fn connect(server: &str, kubeconfig: &str) -> Cluster {
@@ -69,13 +86,29 @@ impl World {
 
     /// The same cluster, as somebody with other rights.
     pub(crate) async fn as_user(&self, user: &str) -> Cluster {
-        let mut kubeconfig = kube::config::Kubeconfig::from_yaml(&self.kubeconfig).unwrap();
+        let mut kubeconfig = Kubeconfig::from_yaml(&self.kubeconfig).unwrap();
         for named in &mut kubeconfig.auth_infos {
             named.auth_info.get_or_insert_default().impersonate = Some(user.to_owned());
         }
-        let options = kube::config::KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
         Cluster::connect(self.server, Credentials::Config(Box::new(config))).await.unwrap()
+    }
+
+    /// The same unit, seen by a daemon that just started and reaches the server through a proxy.
+    pub(crate) async fn through_a_proxy(&self) -> (Self, Proxy) {
+        let mut kubeconfig = Kubeconfig::from_yaml(&self.kubeconfig).unwrap();
+        let cluster = kubeconfig.clusters[0].cluster.as_mut().unwrap();
+        let url = cluster.server.clone().unwrap();
+        let (address, port) = url.rsplit_once(':').unwrap();
+        let proxy = Proxy::to(port.parse().unwrap()).await;
+        cluster.server = Some(format!("{address}:{}", proxy.port()));
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+        let credentials = Credentials::Config(Box::new(config));
+        let limit = Duration::from_secs(5);
+        let cluster = Cluster::connect_with_limit(self.server, credentials, limit).await.unwrap();
+        (Self { cluster, ..self.again().await }, proxy)
     }
 
     /// The same unit, seen by a daemon that just started.
@@ -87,6 +120,7 @@ impl World {
             namespace: self.namespace.clone(),
             kubectl: self.kubectl.clone(),
             kubeconfig: self.kubeconfig.clone(),
+            sandbox: self.sandbox.clone(),
         }
     }
 
