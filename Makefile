@@ -35,8 +35,11 @@ bench: ## Measure; the summary is what the README quotes
 fuzz: ## Look for panics and unbounded work, FUZZ_SECONDS each
 	@.ci/install compiler c++
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "Installing cargo-fuzz"; cargo install --quiet --locked cargo-fuzz; }
-	@for target in $$(cargo +nightly fuzz list); do \
-	  cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	@cp Cargo.lock fuzz/Cargo.lock
+	@for target in $$(cargo fuzz list); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target tenants-example templates -- \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=5 -max_len=65536 -dict=fuzz/yaml.dict || exit 1; \
 	done
 
 schemas: ## Write schemas/ again after a change of the model
