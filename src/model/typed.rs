@@ -51,7 +51,7 @@ impl de::Error for Mismatch {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let mut mismatch = Self::new("wrong-type", format!("found {found}, expected {expected}"));
+        let mut mismatch = Self::new("wrong-type", instead(found, expected));
         let text_wanted = expected.to_string().contains("string");
         if text_wanted
             && matches!(
@@ -70,7 +70,7 @@ impl de::Error for Mismatch {
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new("wrong-value", format!("found {found}, expected {expected}"))
+        Self::new("wrong-value", instead(found, expected))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -92,6 +92,38 @@ impl de::Error for Mismatch {
             help: Some(format!("add `{field}`")),
             ..Self::new("missing-field", format!("the field `{field}` is missing"))
         }
+    }
+}
+
+/// What stands there and what should, without the value: it may be a secret.
+fn instead(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> String {
+    let found = match found {
+        de::Unexpected::Bool(_) => "`true` or `false`",
+        de::Unexpected::Signed(_) | de::Unexpected::Unsigned(_) => "a whole number",
+        de::Unexpected::Float(_) => "a number",
+        de::Unexpected::Str(_) => "a text",
+        de::Unexpected::Unit => "nothing",
+        de::Unexpected::Seq => "a list",
+        de::Unexpected::Map => "a map",
+        _ => "something else",
+    };
+    let expected = expected.to_string();
+    let expected = match expected.as_str() {
+        "a string" => "a text",
+        "a boolean" => "`true` or `false`",
+        "a sequence" => "a list",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number",
+        structure if structure.starts_with("struct ") => "a map",
+        word if word.starts_with("enum ") => "a word",
+        other => other,
+    };
+    if expected.starts_with(found) {
+        format!("this is not {expected}")
+    } else {
+        format!("{found} stands here, and {expected} is expected")
     }
 }
 

@@ -1,11 +1,13 @@
 //! Is this allowed? Returns what is valid and the findings; it never fails as a whole.
 
+pub mod report;
 pub mod valid;
 
 mod assemble;
 mod demand;
 mod findings;
 mod held;
+mod masked;
 mod rules;
 mod unread;
 mod view;

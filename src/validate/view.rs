@@ -158,6 +158,18 @@ impl<'a> Purchase<'a> {
         (self.document.spec.starts, &self.document.spec.tenant, &self.document.name)
     }
 
+    pub(super) fn placement(&self) -> Option<&'a Placement> {
+        self.offer?.package.spec.placement.as_ref()
+    }
+
+    /// The field that its subdomain comes from.
+    pub(super) fn path_of_subdomain(&self) -> &'static str {
+        match self.document.spec.subdomain {
+            Some(_) => "spec.subdomain",
+            None => "spec.tenant",
+        }
+    }
+
     pub(super) fn runs_on_a_cluster(&self) -> bool {
         self.offer.is_some_and(|offer| offer.package.spec.runs == Runs::Cluster)
     }

@@ -7,6 +7,7 @@
 //! among the last keeps its last good state. Suspended ones count: they may come back any day.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::Rule;
 use crate::model::Cluster;
@@ -54,12 +55,12 @@ fn check(world: &World<'_>, findings: &mut Findings) {
     }
 }
 
-/// What may be asked of a cluster.
+/// What may be asked of a cluster, where its percentages make sense: another rule looks at them.
 fn room(cluster: &Cluster) -> Option<Sums> {
     let capacity = cluster.capacity.as_ref()?;
+    let kept = 100_u16.checked_sub(capacity.reserve.into()).filter(|kept| *kept > 0)?;
     let percent =
         |amount: &Quantity, percent: u16| amount.milli().saturating_mul(percent.into()) / 100;
-    let kept = 100_u16.saturating_sub(capacity.reserve.into());
     Some(Sums {
         requested_cpu: percent(&capacity.cpu, kept),
         requested_memory: percent(&capacity.memory, kept),
@@ -78,14 +79,18 @@ fn compare(
     for (what, asked, there) in fields(total, room) {
         let percent = asked.saturating_mul(100) / there.max(1);
         if percent >= 90 {
+            let amounts = match what {
+                Field::RequestedCpu | Field::LimitedCpu => {
+                    format!("{} of {} cores", tenths(asked, 1000), tenths(there, 1000))
+                }
+                Field::RequestedMemory | Field::LimitedMemory => {
+                    format!("{} of {} GiB", tenths(asked, 1000 << 30), tenths(there, 1000 << 30))
+                }
+            };
             findings
                 .warning(
                     cluster.at("spec.capacity"),
-                    format!(
-                        "{what} add up to {} of {}, which is {percent} %",
-                        Quantity::from_milli(asked),
-                        Quantity::from_milli(there)
-                    ),
+                    format!("{what} add up to {amounts}, which is {percent} %"),
                 )
                 .help("add a node and raise `capacity`, or place new tenants on another cluster");
         }
@@ -114,11 +119,36 @@ fn fits(asked: Sums, room: Sums) -> bool {
     fields(asked, room).iter().all(|(_, asked, there)| asked <= there)
 }
 
-fn fields(asked: Sums, room: Sums) -> [(&'static str, i128, i128); 4] {
+#[derive(Clone, Copy)]
+enum Field {
+    RequestedCpu,
+    RequestedMemory,
+    LimitedCpu,
+    LimitedMemory,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::RequestedCpu => "requests for CPU",
+            Self::RequestedMemory => "requests for memory",
+            Self::LimitedCpu => "limits of CPU",
+            Self::LimitedMemory => "limits of memory",
+        })
+    }
+}
+
+fn fields(asked: Sums, room: Sums) -> [(Field, i128, i128); 4] {
     [
-        ("requests for CPU", asked.requested_cpu, room.requested_cpu),
-        ("requests for memory", asked.requested_memory, room.requested_memory),
-        ("limits of CPU", asked.limited_cpu, room.limited_cpu),
-        ("limits of memory", asked.limited_memory, room.limited_memory),
+        (Field::RequestedCpu, asked.requested_cpu, room.requested_cpu),
+        (Field::RequestedMemory, asked.requested_memory, room.requested_memory),
+        (Field::LimitedCpu, asked.limited_cpu, room.limited_cpu),
+        (Field::LimitedMemory, asked.limited_memory, room.limited_memory),
     ]
+}
+
+/// An amount in some unit with one digit after the point.
+fn tenths(milli: i128, unit: i128) -> String {
+    let tenths = milli.saturating_mul(10) / unit;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }

@@ -47,10 +47,13 @@ fn misplaced(
         AnyDocument::Host(host) => Subject::of_kind("Host", &host.name),
         _ => Subject::tenant(tenant),
     });
-    let message = format!(
-        "this {} of `{tenant}` stands outside of its folder",
-        document.kind().to_lowercase()
-    );
+    let message = match document {
+        AnyDocument::Tenant(_) => format!("the tenant `{tenant}` stands outside of its folder"),
+        _ => format!(
+            "this {} of `{tenant}` stands outside of its folder",
+            document.kind().to_lowercase()
+        ),
+    };
     findings
         .error(document.at(path), message)
         .help(format!("move it to `tenants/{tenant}/`"))
@@ -58,11 +61,8 @@ fn misplaced(
 }
 
 fn shared(document: &AnyDocument, folder: &str, findings: &mut Findings) {
-    let kind = document.kind();
-    let message = format!(
-        "a {} serves everybody, and stands in the folder of `{folder}`",
-        kind.to_lowercase()
-    );
+    let kind = document.kind().to_lowercase();
+    let message = format!("a {kind} serves everybody, and stands in the folder of `{folder}`");
     findings.warning(document.at("kind"), message).help(format!(
         "move it out of `tenants/`: whoever may change that folder may change this {kind}"
     ));

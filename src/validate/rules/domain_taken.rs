@@ -65,7 +65,6 @@ fn place(purchase: &Purchase<'_>, host: &str, index: usize) -> At {
     let found = if index == 0 { own.next() } else { own.next_back() };
     match found {
         Some((index, _)) => purchase.document.at(format!("spec.domains.{index}")),
-        None if subscription.subdomain.is_some() => purchase.document.at("spec.subdomain"),
-        None => purchase.document.at("spec.tenant"),
+        None => purchase.document.at(purchase.path_of_subdomain()),
     }
 }

@@ -7,8 +7,6 @@ use std::collections::HashMap;
 
 use super::Rule;
 use crate::model::package::NamespacePer;
-use crate::model::package::Placement;
-use crate::validate::findings::At;
 use crate::validate::findings::Findings;
 use crate::validate::findings::Located as _;
 use crate::validate::view::Customer;
@@ -48,15 +46,11 @@ fn check(world: &World<'_>, findings: &mut Findings) {
 /// Subscriptions of one tenant share a namespace where their packages say so, and where the same
 /// templates render them: others could give two objects one name.
 fn may_share(one: &Purchase<'_>, other: &Purchase<'_>) -> bool {
-    let (Some(here), Some(there)) = (placement(one), placement(other)) else { return true };
+    let (Some(here), Some(there)) = (one.placement(), other.placement()) else { return true };
     one.document.spec.tenant == other.document.spec.tenant
         && here.namespace_per == NamespacePer::Tenant
         && there.namespace_per == NamespacePer::Tenant
         && here.templates == there.templates
-}
-
-fn placement<'a>(purchase: &Purchase<'a>) -> Option<&'a Placement> {
-    purchase.offer?.package.spec.placement.as_ref()
 }
 
 fn decide(namespace: &str, purchases: &[&Purchase<'_>], findings: &mut Findings) {
@@ -88,16 +82,10 @@ fn decide(namespace: &str, purchases: &[&Purchase<'_>], findings: &mut Findings)
             )
         };
         findings
-            .error(place(purchase), message)
+            .error(purchase.document.at(purchase.path_of_subdomain()), message)
             .help(help)
-            .related(place(other), "it belongs to this one");
+            .related(other.document.at(other.path_of_subdomain()), "it belongs to this one");
     }
-}
-
-fn place(purchase: &Purchase<'_>) -> At {
-    let path =
-        if purchase.document.spec.subdomain.is_some() { "spec.subdomain" } else { "spec.tenant" };
-    purchase.document.at(path)
 }
 
 fn check_system(_: &World<'_>, customer: &Customer<'_>, findings: &mut Findings) {
@@ -110,7 +98,7 @@ fn check_system(_: &World<'_>, customer: &Customer<'_>, findings: &mut Findings)
         });
         if of_cluster || namespace.starts_with("kube-") || SYSTEM.contains(&namespace) {
             findings
-                .error(place(purchase), format!("the namespace `{namespace}` belongs to the cluster"))
+                .error(purchase.document.at(purchase.path_of_subdomain()), format!("the namespace `{namespace}` belongs to the cluster"))
                 .help("choose another `subdomain`, or have the operator change the package's `namespacePrefix`");
         }
     }

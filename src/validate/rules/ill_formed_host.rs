@@ -24,7 +24,7 @@ fn check(world: &World<'_>, findings: &mut Findings) {
 fn check_access(host: &Document<Host>, findings: &mut Findings) {
     let spec = &host.spec;
     let address = &spec.address;
-    if address.parse::<std::net::IpAddr>().is_err() && !is_domain(address) {
+    if address.parse::<core::net::IpAddr>().is_err() && !is_domain(address) {
         findings
             .error(host.at("spec.address"), format!("`{address}` is neither an address nor a name"))
             .help("write an IP address or a domain, without a port");

@@ -2,6 +2,7 @@
 
 use super::Rule;
 use crate::model::names::is_dns_label;
+use crate::model::package::NamespacePer;
 use crate::validate::findings::Findings;
 use crate::validate::findings::Located as _;
 use crate::validate::view::Customer;
@@ -39,25 +40,29 @@ fn check_prefix(world: &World<'_>, findings: &mut Findings) {
 
 fn check_customer(_: &World<'_>, customer: &Customer<'_>, findings: &mut Findings) {
     for purchase in &customer.subscriptions {
-        let Some(namespace) = &purchase.namespace else { continue };
-        let prefix = purchase
-            .offer
-            .and_then(|offer| offer.package.spec.placement.as_ref())
-            .map_or(0, |placement| placement.namespace_prefix.len());
-        if namespace.len() > 63 && is_dns_label(&namespace[prefix..]) {
-            let path = if purchase.document.spec.subdomain.is_some() {
-                "spec.subdomain"
-            } else {
-                "spec.tenant"
-            };
-            let message = format!(
-                "the namespace `{namespace}` has {} characters, and 63 fit",
-                namespace.len()
-            );
-            findings.error(purchase.document.at(path), message).help(format!(
-                "choose a `subdomain` of at most {} characters",
-                63_usize.saturating_sub(prefix)
-            ));
-        }
+        let Some(namespace) = purchase.namespace.as_ref().filter(|name| name.len() > 63) else {
+            continue;
+        };
+        let Some(placement) = purchase.placement() else { continue };
+        let (prefix, characters) = (placement.namespace_prefix.len(), namespace.len());
+        let (path, help) = match placement.namespace_per {
+            NamespacePer::Subdomain if prefix < 63 => (
+                purchase.path_of_subdomain(),
+                format!("choose a `subdomain` of at most {} characters", 63 - prefix),
+            ),
+            _ => (
+                "spec.package",
+                format!(
+                    "shorten the `namespacePrefix` of the package `{}`",
+                    purchase.document.spec.package
+                ),
+            ),
+        };
+        findings
+            .error(
+                purchase.document.at(path),
+                format!("the namespace `{namespace}` has {characters} characters, and 63 fit"),
+            )
+            .help(help);
     }
 }

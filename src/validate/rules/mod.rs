@@ -54,6 +54,9 @@ mod percent_out_of_range;
 mod ill_formed_host;
 mod ill_formed_channel;
 
+pub(super) use secret_in_clear::looks_like_a_secret;
+pub(super) use secret_in_clear::names_a_secret;
+
 use super::findings::Findings;
 use super::view::Customer;
 use super::view::World;
@@ -143,6 +146,25 @@ pub(super) const RULES: &[Rule] = &[
     ill_formed_channel::RULE,
 ];
 
+/// What the reader asks for.
+const READING: &[(&str, &str)] = &[
+    ("unread-file", "Files are files: no links, and none too large."),
+    ("unreadable-yaml", "Files are YAML in UTF-8, without anchors, tags and duplicate keys."),
+    ("not-a-document", "A document is a map with `apiVersion`, `kind`, `metadata` and `spec`."),
+    ("unknown-version", "A document says `apiVersion: tenantry.dev/v1`."),
+    ("unknown-kind", "A document's kind is one that there is."),
+    ("unknown-field", "A document has no fields that nobody reads."),
+    ("missing-field", "A document has the fields that it needs."),
+    ("unknown-value", "A word stands where it means something."),
+    ("wrong-type", "Texts, numbers, lists and maps stand where they are expected."),
+    ("wrong-value", "Names, amounts, terms and dates are written as such."),
+];
+
+/// Every name that a finding may have, and what it asks for.
+pub(super) fn descriptions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    READING.iter().copied().chain(RULES.iter().map(|rule| (rule.id, rule.about)))
+}
+
 /// Asks every rule.
 pub(super) fn findings(world: &World<'_>) -> Findings {
     let mut findings = Findings::default();
@@ -158,4 +180,24 @@ pub(super) fn findings(world: &World<'_>) -> Findings {
         }
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_named_by_its_file_and_stands_in_the_list() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/validate/rules");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .filter(|file| file != "mod.rs")
+            .map(|file| file.trim_end_matches(".rs").replace('_', "-"))
+            .collect();
+        files.sort();
+        let mut rules: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        rules.sort_unstable();
+        assert_eq!(rules, files);
+    }
 }

@@ -20,8 +20,7 @@ fn check(world: &World<'_>, findings: &mut Findings) {
         let subscription = &purchase.document.spec;
         let subdomain = subscription.subdomain();
         if purchase.runs_on_a_cluster() && platform.spec.reserved_subdomains.contains(subdomain) {
-            let path =
-                if subscription.subdomain.is_some() { "spec.subdomain" } else { "spec.tenant" };
+            let path = purchase.path_of_subdomain();
             findings
                 .error(
                     purchase.document.at(path),

@@ -79,7 +79,7 @@ fn judge(name: &str, value: &str, at: impl Fn() -> At, help: &str, findings: &mu
 
 /// Whether a name ends in what secrets are called: `DB_PASSWORD` does, `PASSWORD_LENGTH` and
 /// `TOKEN_URL` do not.
-fn names_a_secret(name: &str) -> bool {
+pub(in crate::validate) fn names_a_secret(name: &str) -> bool {
     const ENDINGS: &[&str] = &[
         "password",
         "passwd",
@@ -112,6 +112,11 @@ fn says_something(value: &str) -> bool {
         || value.starts_with("$(") && value.ends_with(')')
         || value.starts_with('/');
     !value.is_empty() && !switch && !one_digit && !reference && !is_encrypted(value)
+}
+
+/// Whether a text has a secret in it by its own form.
+pub(in crate::validate) fn looks_like_a_secret(text: &str) -> bool {
+    looks_like(text).is_some()
 }
 
 /// What a value is by its own form, whatever its name.
