@@ -69,10 +69,13 @@ pub const PLACEHOLDERS: &[&str] = &[
     "domain",
     "subdomain",
     "tenant",
-    "subscription",
-    "namespace",
     "organisation",
     "email",
+    "subscription",
+    "instance",
+    "namespace",
+    "package",
+    "product",
 ];
 
 /// The value of an environment variable, or where it comes from.

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use rules::descriptions as rules;
 pub use valid::ValidComponent;
 pub use valid::ValidNamespace;
 pub use valid::ValidSubscription;

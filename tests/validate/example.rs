@@ -1,10 +1,9 @@
 //! The example repository is what it says it is.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tenantry::model::Phase;
+use tenantry::render::Templates;
 use tenantry::validate::Checked;
 use tenantry::validate::check;
 
@@ -12,15 +11,7 @@ use crate::support::example;
 
 fn checked() -> Checked {
     let snapshot = example::snapshot();
-    let templates: BTreeSet<String> = [
-        "kiteclass/namespace.yaml",
-        "paas/namespace.yaml",
-        "component/web.yaml",
-        "component/redis.yaml",
-        "component/mariadb.yaml",
-    ]
-    .map(str::to_owned)
-    .into();
+    let templates = Templates::built_in().names();
     check(&example::configuration(&snapshot), &snapshot, &templates)
 }
 

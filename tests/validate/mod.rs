@@ -54,3 +54,22 @@ mod ill_formed_recipient;
 mod percent_out_of_range;
 mod ill_formed_host;
 mod ill_formed_channel;
+
+/// The rules of the reader are all in one file; the others have one each.
+#[test]
+fn a_rule_is_named_by_its_file_has_a_test_and_is_in_the_list() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rules: std::collections::BTreeSet<&str> =
+        tenantry::validate::rules().map(|(id, _)| id).collect();
+    let files = std::fs::read_dir(root.join("src/validate/rules")).unwrap();
+    let mut seen = 0;
+    for file in files.map(|file| file.unwrap().file_name().into_string().unwrap()) {
+        if file != "mod.rs" {
+            let id = file.trim_end_matches(".rs").replace('_', "-");
+            assert!(rules.contains(id.as_str()), "{id} is in no list");
+            assert!(root.join("tests/validate").join(&file).exists(), "{id} has no test");
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "only {seen} rules were found");
+}

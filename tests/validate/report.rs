@@ -187,7 +187,46 @@ fn code_scanners_get_sarif() {
         assert!(rule["shortDescription"]["text"].is_string(), "{rule}");
     }
     assert_eq!(sarif["version"], "2.1.0");
-    insta::assert_json_snapshot!(run["results"][3], @"");
+    insta::assert_json_snapshot!(run["results"][3], @r#"
+    {
+      "ruleId": "expiry-before-start",
+      "ruleIndex": 49,
+      "level": "error",
+      "message": {
+        "text": "it is paid through 2026-01-31, and starts on 2026-02-02: put `paidThrough` on the last day of the first period, or later"
+      },
+      "locations": [
+        {
+          "physicalLocation": {
+            "artifactLocation": {
+              "uri": "tenants/globex/shop.yaml"
+            },
+            "region": {
+              "startLine": 9,
+              "startColumn": 16
+            }
+          }
+        }
+      ],
+      "relatedLocations": [
+        {
+          "id": 0,
+          "message": {
+            "text": "it starts here"
+          },
+          "physicalLocation": {
+            "artifactLocation": {
+              "uri": "tenants/globex/shop.yaml"
+            },
+            "region": {
+              "startLine": 8,
+              "startColumn": 11
+            }
+          }
+        }
+      ]
+    }
+    "#);
 }
 
 #[test]

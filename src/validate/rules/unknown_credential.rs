@@ -16,17 +16,25 @@ pub(super) const RULE: Rule = Rule::whole(
     check,
 );
 
+/// What comes with a database, and what comes with a cache.
+const OF_DATABASES: &[&str] = &["postgres-password", "postgres-url"];
+const OF_CACHES: &[&str] = &["redis-url"];
+
 fn check(world: &World<'_>, findings: &mut Findings) {
     for offer in world.offers.values() {
         if offer.missing.is_some() {
             continue;
         }
         let parts = offer.parts.iter().map(|part| part.component);
+        let package = &offer.package.spec;
+        let of_database = package.database.iter().flat_map(|_| OF_DATABASES);
+        let of_cache = package.cache.iter().flat_map(|_| OF_CACHES);
         let made: BTreeSet<&str> = parts
             .clone()
             .chain(offer.cache)
             .flat_map(|component| &component.spec.credentials)
             .map(|credential| credential.key.as_str())
+            .chain(of_database.chain(of_cache).copied())
             .collect();
         for component in parts {
             for (name, setting) in &component.spec.environment {
