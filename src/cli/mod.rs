@@ -5,13 +5,16 @@ mod completions;
 mod failure;
 mod files;
 mod output;
+mod plan;
 mod progress;
 mod run;
+mod render;
 mod schema;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser;
 
 use crate::telemetry;
@@ -59,6 +62,8 @@ enum Command {
     Approve(approve::Arguments),
     Completions(completions::Arguments),
     Run(run::Arguments),
+    Plan(plan::Arguments),
+    Render(render::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -82,8 +87,15 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Approve(arguments) => approve::run(arguments, output),
         Command::Completions(arguments) => completions::run(arguments, output),
         Command::Run(arguments) => run::run(arguments, output),
+        Command::Plan(arguments) => block_on(plan::run(arguments, output)),
+        Command::Render(arguments) => block_on(render::run(arguments, output)),
         Command::Schema(arguments) => schema::run(arguments, output),
     }
+}
+
+/// Waits for a command that waits for others.
+fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::runtime::Runtime::new().context("the runtime cannot be started")?.block_on(command)
 }
 
 #[cfg(test)]

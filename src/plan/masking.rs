@@ -73,6 +73,11 @@ fn is_hidden_place(secret: bool, path: &[Step], value: &Value) -> bool {
     }
 }
 
+/// An object without what must not be shown.
+pub fn masked(object: &Value) -> Value {
+    mask(object["kind"] == "Secret", &mut Vec::new(), object)
+}
+
 /// Hides what a value at the end of a path must not show.
 pub(super) fn mask(secret: bool, path: &mut Vec<Step>, value: &Value) -> Value {
     if is_hidden_place(secret, path, value) {

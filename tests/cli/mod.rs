@@ -1,5 +1,7 @@
 //! What the operator sees: commands as they are typed, and everything they print.
 
 mod approve;
+mod plan;
+mod render;
 mod schema;
 mod usage;

@@ -1,0 +1,103 @@
+//! `plan`: what would be done, told before it is done.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::Snapshot;
+use crate::model::UnitName;
+use crate::model::resource::Rendered;
+use crate::plan::Preview;
+use crate::plan::UnitPreview;
+use crate::plan::preview::Held;
+use crate::plan::preview::between;
+use crate::plan::show;
+use crate::reconcile::desired::Desired;
+use crate::reconcile::desired::advance;
+
+use super::Exit;
+use super::Failure;
+use super::Output;
+use super::files;
+
+/// Show what would be done, and do nothing
+///
+/// Compares two revisions, or a revision with the folder as it is now.
+/// Exits with 0 where there is nothing to do, 1 where something failed, and 2 where there is something to do.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tenantry plan --from HEAD                    what the uncommitted changes would do
+  tenantry plan --from main --to price-change  what merging a branch would do
+  tenantry plan --from HEAD --to HEAD~1        what reverting the last commit would do
+  tenantry plan --from ../yesterday --to .     between two folders
+
+Exit codes:
+  0  there is nothing to do
+  1  it could not be planned
+  2  there is something to do")]
+pub(super) struct Arguments {
+    /// Read the documents of this folder
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// Start from this revision of the repository around the folder, or from another folder
+    #[arg(long, value_name = "REVISION")]
+    from: String,
+    /// Go to this revision or folder, instead of to the folder as it is now
+    #[arg(long, value_name = "REVISION")]
+    to: Option<String>,
+    /// Plan for this time, which decides who is suspended
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+}
+
+pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
+    let from = files::of_either(&arguments.folder, &arguments.from).await?;
+    let to = match &arguments.to {
+        None => files::of_folder(&arguments.folder)?,
+        Some(to) => files::of_either(&arguments.folder, to).await?,
+    };
+    let progress = output.progress("planning", None);
+    let preview = preview(&from, &to, arguments.at.unwrap_or_else(Timestamp::now))?;
+    drop(progress);
+    output.result(&preview, || show::text(&preview, output.colour()))?;
+    Ok(if preview.is_empty() { Exit::Fine } else { Exit::Changes })
+}
+
+fn preview(from: &Arc<Snapshot>, to: &Arc<Snapshot>, now: Timestamp) -> Result<Preview, Failure> {
+    let from = advance(None, from, now);
+    let to = advance(Some(&from), to, now);
+    let mut names: Vec<&UnitName> = from.units.keys().chain(to.units.keys()).collect();
+    names.sort();
+    names.dedup();
+    let mut units: Vec<UnitPreview> = Vec::new();
+    let mut unchanged = 0;
+    for name in names {
+        if is_same(&from, &to, name) {
+            unchanged += 1;
+            continue;
+        }
+        let (before, after) = (bodies(&from, name)?, bodies(&to, name)?);
+        units.extend(between(before.as_ref(), after.as_ref()));
+    }
+    let held = to.held.iter();
+    let held = held.map(|(unit, why)| Held { unit: unit.clone(), why: why.clone() }).collect();
+    let platform = to.platform.as_ref().or(from.platform.as_ref());
+    let deletions = platform.map(|platform| platform.spec.deletions.clone()).unwrap_or_default();
+    let mut preview = Preview::new(units, held, &deletions, to.unsure.as_deref());
+    preview.unchanged += unchanged;
+    Ok(preview)
+}
+
+/// Whether both ask for the same, which needs no rendering to be known.
+fn is_same(from: &Desired, to: &Desired, unit: &UnitName) -> bool {
+    match (from.units.get(unit), to.units.get(unit)) {
+        (Some(from), Some(to)) => from.digest == to.digest,
+        _ => false,
+    }
+}
+
+fn bodies(desired: &Desired, unit: &UnitName) -> Result<Option<Rendered>, Failure> {
+    Ok(desired.units.get(unit).map(|unit| unit.bodies()).transpose()?)
+}
