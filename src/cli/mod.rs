@@ -2,14 +2,18 @@
 
 mod approve;
 mod completions;
+mod explain;
 mod failure;
 mod files;
+mod history;
 mod output;
+mod past;
 mod plan;
 mod progress;
 mod run;
 mod render;
 mod schema;
+mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -59,12 +63,15 @@ struct Cli {
 
 #[derive(clap::Subcommand, Debug)]
 enum Command {
-    Approve(approve::Arguments),
-    Completions(completions::Arguments),
-    Run(run::Arguments),
-    Plan(plan::Arguments),
     Render(render::Arguments),
+    Plan(plan::Arguments),
+    Approve(approve::Arguments),
+    Run(run::Arguments),
+    Status(status::Arguments),
+    History(history::Arguments),
+    Explain(explain::Arguments),
     Schema(schema::Arguments),
+    Completions(completions::Arguments),
 }
 
 /// Does what a command line says.
@@ -84,12 +91,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     telemetry::start(&cli.logs, cli.output.usual_logs())?;
     match &cli.command {
-        Command::Approve(arguments) => approve::run(arguments, output),
-        Command::Completions(arguments) => completions::run(arguments, output),
-        Command::Run(arguments) => run::run(arguments, output),
-        Command::Plan(arguments) => block_on(plan::run(arguments, output)),
         Command::Render(arguments) => block_on(render::run(arguments, output)),
+        Command::Plan(arguments) => block_on(plan::run(arguments, output)),
+        Command::Approve(arguments) => approve::run(arguments, output),
+        Command::Run(arguments) => run::run(arguments, output),
+        Command::Status(arguments) => block_on(status::run(arguments, output)),
+        Command::History(arguments) => block_on(history::run(arguments, output)),
+        Command::Explain(arguments) => block_on(explain::run(arguments, output)),
         Command::Schema(arguments) => schema::run(arguments, output),
+        Command::Completions(arguments) => completions::run(arguments, output),
     }
 }
 

@@ -59,6 +59,15 @@ impl Settings {
     }
 }
 
+/// What a word in colour means.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tone {
+    Good,
+    Busy,
+    Bad,
+    Odd,
+}
+
 /// The terminal, or whatever stands in its place.
 pub(super) struct Output {
     form: Form,
@@ -89,6 +98,18 @@ impl Output {
     /// Whether results are in colour.
     pub(super) fn colour(&self) -> bool {
         self.colour
+    }
+
+    /// A word of a result in the colour of what it means.
+    pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
+        let colour = match tone {
+            Tone::Good => AnsiColor::Green,
+            Tone::Busy => AnsiColor::Yellow,
+            Tone::Bad => AnsiColor::Red,
+            Tone::Odd => AnsiColor::Magenta,
+        };
+        let style = Style::new().fg_color(Some(colour.into()));
+        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
     /// Prints a result: as text for people, as JSON for machines.

@@ -58,22 +58,29 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         None => files::of_folder(&arguments.folder)?,
         Some(to) => files::of_either(&arguments.folder, to).await?,
     };
-    let progress = output.progress("planning", None);
-    let preview = preview(&from, &to, arguments.at.unwrap_or_else(Timestamp::now))?;
-    drop(progress);
+    let preview = preview(&from, &to, arguments.at.unwrap_or_else(Timestamp::now), output)?;
     output.result(&preview, || show::text(&preview, output.colour()))?;
     Ok(if preview.is_empty() { Exit::Fine } else { Exit::Changes })
 }
 
-fn preview(from: &Arc<Snapshot>, to: &Arc<Snapshot>, now: Timestamp) -> Result<Preview, Failure> {
+fn preview(
+    from: &Arc<Snapshot>,
+    to: &Arc<Snapshot>,
+    now: Timestamp,
+    output: &Output,
+) -> Result<Preview, Failure> {
+    let progress = output.progress("rendering", None);
     let from = advance(None, from, now);
     let to = advance(Some(&from), to, now);
+    drop(progress);
     let mut names: Vec<&UnitName> = from.units.keys().chain(to.units.keys()).collect();
     names.sort();
     names.dedup();
     let mut units: Vec<UnitPreview> = Vec::new();
     let mut unchanged = 0;
+    let progress = output.progress("comparing", Some(names.len()));
     for name in names {
+        progress.step();
         if is_same(&from, &to, name) {
             unchanged += 1;
             continue;

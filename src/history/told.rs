@@ -280,7 +280,7 @@ pub(super) fn counted(counts: &BTreeMap<String, u64>) -> String {
 }
 
 /// A length of time in one or two units, as people say it: `340 ms`, `12 s`, `5 min`, `3 h 20 min`.
-pub(super) fn lasting(time: SignedDuration) -> String {
+pub fn lasting(time: SignedDuration) -> String {
     let time = time.unsigned_abs();
     let (milliseconds, seconds) = (time.as_millis(), time.as_secs());
     match seconds {

@@ -1,6 +1,7 @@
 //! What the operator sees: commands as they are typed, and everything they print.
 
 mod approve;
+mod past;
 mod plan;
 mod render;
 mod schema;

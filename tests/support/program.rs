@@ -25,7 +25,7 @@ impl Program {
     pub(crate) fn with(arguments: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
         let path = std::env::var_os("PATH").unwrap_or_default();
-        command.env_clear().env("PATH", path).env("HOME", "/nonexistent");
+        command.env_clear().env("PATH", path).env("HOME", "/nonexistent").env("TZ", "UTC");
         command.args(arguments.split_whitespace()).stdin(Stdio::null());
         Self { command, said: format!("$ tenantry {arguments}"), hidden: Vec::new() }
     }
@@ -44,6 +44,12 @@ impl Program {
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self.said = format!("$ {name}={value}{}", &self.said[1..]);
+        self
+    }
+
+    /// As [`Program::variable`], for what differs from run to run.
+    pub(crate) fn quiet_variable(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
         self
     }
 
