@@ -178,6 +178,7 @@ fn worldly(source: &Source) -> Vec<String> {
     };
     source
         .code()
+        .take_while(|(_, line)| !line.starts_with("mod tests {"))
         .flat_map(|(number, line)| {
             WORLDLY.iter().filter(move |world| word(line, world)).map(move |world| {
                 format!("{}:{number}: the core must not know `{world}`", source.path)
