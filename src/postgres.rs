@@ -40,6 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where our own database is.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "History")]
 pub struct Settings {
     /// Keep history in this PostgreSQL database, as in <postgres://user@host/name>; without one, none is kept

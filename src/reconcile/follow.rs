@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::apply::cluster::watch::Event as Seen;
@@ -15,11 +16,13 @@ use crate::model::Digest;
 use crate::model::Document;
 use crate::model::Name;
 use crate::source::Source;
+use crate::source::state::Reach;
 
 use super::Event;
 use super::Junction;
 use super::desired::Desired;
 use super::desired::advance;
+use super::note::Note;
 use super::pace;
 use super::targets::ClusterTarget;
 use super::targets::Kubeconfigs;
@@ -35,6 +38,7 @@ pub async fn follow(
     junction: Junction<ClusterTarget>,
     kubeconfigs: Kubeconfigs,
     clock: Clock,
+    notes: mpsc::UnboundedSender<Note>,
 ) {
     let mut heads = source.watch();
     let mut clusters =
@@ -56,6 +60,9 @@ pub async fn follow(
             }
         };
         failures = 0;
+        if let Ok(facts) = source.objects().facts(&head).await {
+            let _ = notes.send(Note::Seen { facts: Box::new(facts), refused_from: None });
+        }
         let (previous, now) = (desired.clone(), clock.now());
         let work = move || Arc::new(advance(previous.as_deref(), &snapshot, now));
         let next =
@@ -159,5 +166,35 @@ async fn look_at_databases(
         };
         junction.tell(Event::Databases(name.clone(), databases));
         tokio::time::sleep(wait).await;
+    }
+}
+
+/// Tells when the repository comes and goes, and when its branch was rewritten.
+pub async fn follow_state(source: Source, clock: Clock, notes: mpsc::UnboundedSender<Note>) {
+    let mut states = source.state();
+    let (mut was_away, mut refused) = (false, None);
+    loop {
+        let state = states.borrow_and_update().clone();
+        let away = match &state.reach {
+            Reach::Unreachable { why, .. } => Some(why.clone()),
+            Reach::Unknown | Reach::Reachable { .. } => None,
+        };
+        if away.is_some() != was_away {
+            was_away = away.is_some();
+            let what = "repository".to_owned();
+            let _ = notes.send(Note::Reach { what, away, at: clock.now() });
+        }
+        if state.refused != refused {
+            refused.clone_from(&state.refused);
+            if let Some(rewritten) = state.refused
+                && let Ok(facts) = source.objects().facts(&rewritten.to).await
+            {
+                let refused_from = Some(rewritten.from);
+                let _ = notes.send(Note::Seen { facts: Box::new(facts), refused_from });
+            }
+        }
+        if states.changed().await.is_err() {
+            return;
+        }
     }
 }

@@ -6,6 +6,8 @@
 //! its worker back, so that waiting for health holds nobody. Units that keep failing share a
 //! lane of their own and back off alone.
 
+pub mod chronicle;
+pub mod daemon;
 pub mod desired;
 pub mod note;
 pub mod overview;
@@ -46,6 +48,7 @@ use desired::Desired;
 use desired::DesiredUnit;
 use note::Note;
 use note::ParkedDeletions;
+use note::RunNote;
 use note::State;
 use note::UnitStatus;
 use run::Known;
@@ -234,6 +237,10 @@ impl<T: Target> Reconciler<T> {
     fn want(&mut self, desired: Box<Desired>) {
         let _ = self.notes.send(Note::Commit {
             commit: desired.commit.clone(),
+            roster: self
+                .desired
+                .is_none()
+                .then(|| desired.units.keys().chain(desired.held.keys()).cloned().collect()),
             units: desired.units.len(),
             rendered: desired.rendered,
             held: desired.held.len(),
@@ -303,6 +310,7 @@ impl<T: Target> Reconciler<T> {
         }
         unit.desired = wanted;
         if news {
+            unit.by_clock = false;
             // The newest commit wins: whatever is under way stops at its next action.
             if let Some(superseded) = &unit.running {
                 superseded.store(true, Ordering::Relaxed);
@@ -494,8 +502,17 @@ impl<T: Target> Reconciler<T> {
                     .collect(),
             }),
         };
-        if parked != self.parked {
-            self.parked.clone_from(&parked);
+        if parked == self.parked {
+            return;
+        }
+        if let Some(before) = &self.parked
+            && parked.as_ref().is_none_or(|parked| parked.digest != before.digest)
+        {
+            let (digest, approved) = (before.digest, settings.approved.contains(&before.digest));
+            let _ = self.notes.send(Note::Unparked { digest, approved });
+        }
+        self.parked.clone_from(&parked);
+        if let Some(parked) = parked {
             let _ = self.notes.send(Note::Parked(parked));
         }
     }
@@ -799,15 +816,19 @@ impl<T: Target> Reconciler<T> {
         }
         if !report.deeds.is_empty() || failure.is_some() {
             let took = jiff::SignedDuration::try_from(report.took).unwrap_or_default();
-            let _ = self.notes.send(Note::Run {
+            let _ = self.notes.send(Note::Run(Box::new(RunNote {
                 unit: key.unit.clone(),
                 cluster: key.cluster.clone(),
                 commit: unit.desired.as_ref().map(|desired| desired.commit.clone()),
                 started: now.checked_sub(took).unwrap_or(now),
+                finished: now,
                 took: report.took,
+                superseded: report.stopped == Some(Stopped::Superseded),
                 deeds: report.deeds,
                 failure: failure.map(|(message, _)| message),
-            });
+                retry: report.failing_lane,
+                by_clock: unit.by_clock,
+            })));
         }
         // What a lost race left behind is read again before the next try.
         if doubtful || (told_stale && self.is_stale(&key)) {
@@ -870,6 +891,9 @@ impl<T: Target> Reconciler<T> {
                     desired.units.insert(name.clone(), Arc::clone(&later));
                     let key = Key { cluster: later.cluster.clone(), unit: name };
                     self.ask(&key, Some(later), &mut concerned);
+                    if let Some(unit) = self.units.get_mut(&key) {
+                        unit.by_clock = true;
+                    }
                 }
                 Err(error) => {
                     let why = error.to_string();

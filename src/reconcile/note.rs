@@ -15,26 +15,28 @@ use crate::model::ResourceId;
 use crate::model::UnitName;
 use crate::model::resource::Stage;
 use crate::plan::StageState;
+use crate::source::CommitFacts;
 
 use super::run::Deed;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Note {
-    /// A commit was read and is now what is wanted.
-    Commit { commit: Commit, units: usize, rendered: usize, held: usize, findings: Vec<Finding> },
+    /// A head of the branch was seen. `refused_from` is the commit it does not come after.
+    Seen { facts: Box<CommitFacts>, refused_from: Option<Commit> },
+    /// A commit was read and is now what is wanted. The first after a start tells all units.
+    Commit {
+        commit: Commit,
+        roster: Option<Vec<UnitName>>,
+        units: usize,
+        rendered: usize,
+        held: usize,
+        findings: Vec<Finding>,
+    },
     /// A unit's state changed.
     Status(UnitStatus),
-    /// A run did something.
-    Run {
-        unit: UnitName,
-        cluster: Name,
-        commit: Option<Commit>,
-        started: Timestamp,
-        took: Duration,
-        deeds: Vec<Deed>,
-        failure: Option<String>,
-    },
+    /// A run did something, or failed to.
+    Run(Box<RunNote>),
     /// A stage of a subscription came into another state.
     Stage {
         unit: UnitName,
@@ -45,10 +47,31 @@ pub enum Note {
     },
     /// A subscription came into another phase of its life.
     Phases { unit: UnitName, phases: BTreeMap<Name, Phase>, at: Timestamp },
-    /// Deletions wait for an approval, or (`None`) wait no more.
-    Parked(Option<ParkedDeletions>),
+    /// Deletions wait for an approval.
+    Parked(ParkedDeletions),
+    /// They wait no more: a commit approved them, or they are not wanted any more.
+    Unparked { digest: Digest, approved: bool },
     /// A cluster or its database server became reachable (`None`) or unreachable.
     Reach { what: String, away: Option<String>, at: Timestamp },
+}
+
+/// What a run did.
+#[derive(Clone, Debug)]
+pub struct RunNote {
+    pub unit: UnitName,
+    pub cluster: Name,
+    /// The commit that made the unit what it should be; none where nothing is asked for.
+    pub commit: Option<Commit>,
+    pub started: Timestamp,
+    pub finished: Timestamp,
+    pub took: Duration,
+    pub deeds: Vec<Deed>,
+    pub failure: Option<String>,
+    pub superseded: bool,
+    /// Whether the run before it failed.
+    pub retry: bool,
+    /// Whether the clock, and no commit, asked for it.
+    pub by_clock: bool,
 }
 
 /// Where a unit stands.

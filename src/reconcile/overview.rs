@@ -55,23 +55,24 @@ impl Overview {
                 self.counts.commits += 1;
             }
             Note::Status(status) => self.place(status),
-            Note::Run { deeds, failure, .. } => {
+            Note::Run(run) => {
                 self.counts.runs += 1;
-                self.counts.failed_runs += u64::from(failure.is_some());
-                for deed in deeds {
+                self.counts.failed_runs += u64::from(run.failure.is_some());
+                for deed in &run.deeds {
                     *self.counter(&deed.done.outcome) += 1;
                     self.counts.drifts +=
                         u64::from(matches!(deed.cause, Some(Cause::Drift { .. })));
                 }
             }
-            Note::Parked(parked) => self.parked.clone_from(parked),
+            Note::Parked(parked) => self.parked = Some(parked.clone()),
+            Note::Unparked { .. } => self.parked = None,
             Note::Reach { what, away: Some(why), at } => {
                 self.away.insert(what.clone(), (why.clone(), *at));
             }
             Note::Reach { what, away: None, .. } => {
                 self.away.remove(what);
             }
-            Note::Stage { .. } | Note::Phases { .. } => {}
+            Note::Seen { .. } | Note::Stage { .. } | Note::Phases { .. } => {}
         }
     }
 

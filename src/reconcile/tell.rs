@@ -8,7 +8,7 @@ use super::note::State;
 /// Writes a note into the log.
 pub fn log(note: &Note) {
     match note {
-        Note::Commit { commit, units, rendered, held, findings } => tracing::info!(
+        Note::Commit { commit, units, rendered, held, findings, .. } => tracing::info!(
             %commit,
             units,
             rendered,
@@ -33,7 +33,8 @@ pub fn log(note: &Note) {
                 }
             }
         }
-        Note::Run { unit, deeds, took, failure, .. } => {
+        Note::Run(run) => {
+            let (unit, deeds, took, failure) = (&run.unit, &run.deeds, run.took, &run.failure);
             for deed in deeds {
                 if let Some(Cause::Drift { what, by }) = &deed.cause {
                     let by = by.as_deref().unwrap_or("somebody");
@@ -53,13 +54,25 @@ pub fn log(note: &Note) {
                 tracing::info!(%unit, %subscription, %phase, "`{unit}/{subscription}` is {phase}");
             }
         }
-        Note::Parked(Some(parked)) => tracing::warn!(
+        Note::Parked(parked) => tracing::warn!(
             digest = %parked.digest,
             "deletions are parked: {}; approve them with `tenantry approve {}`",
             parked.reason,
             parked.digest
         ),
-        Note::Parked(None) => tracing::info!("no deletions are parked any more"),
+        Note::Unparked { digest, approved } => {
+            let why = if *approved { "are approved" } else { "are not wanted any more" };
+            tracing::info!(%digest, "the parked deletions {digest} {why}");
+        }
+        Note::Seen { refused_from: Some(from), facts } => tracing::error!(
+            commit = %facts.id,
+            "commit {} does not come after {}, which was taken before: the branch was rewritten. \
+             Nothing converges to it until `tenantry accept {}`",
+            facts.id.short(),
+            from.short(),
+            facts.id
+        ),
+        Note::Seen { refused_from: None, .. } => {}
         Note::Reach { what, away: Some(why), .. } => {
             tracing::warn!(target = what, "{what} cannot be reached: {why}");
         }

@@ -305,7 +305,8 @@ impl Daemon {
 
     fn parked(&self) -> Option<ParkedDeletions> {
         self.said.iter().rev().find_map(|note| match note {
-            Note::Parked(parked) => Some(parked.clone()),
+            Note::Parked(parked) => Some(Some(parked.clone())),
+            Note::Unparked { .. } => Some(None),
             _ => None,
         })?
     }
@@ -458,7 +459,7 @@ async fn a_broken_file_holds_its_tenant_and_nobody_else() {
     world.edit("acme", "Deployment", |live| live.owned = Digest::of(b"edited"));
     world.take_log();
     daemon.changed("acme");
-    daemon.wait_for(|note| matches!(note, Note::Run { unit, .. } if *unit == tenant("acme"))).await;
+    daemon.wait_for(|note| matches!(note, Note::Run(run) if run.unit == tenant("acme"))).await;
     assert!(
         world.take_log()[0].starts_with("update Deployment/"),
         "its last good state is still enforced"

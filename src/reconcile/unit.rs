@@ -41,6 +41,8 @@ pub(super) struct Key {
 pub(super) struct Unit {
     /// What it should be; none where nothing is asked for here.
     pub(super) desired: Option<Arc<DesiredUnit>>,
+    /// Whether the clock, and no commit, made it what it should be.
+    pub(super) by_clock: bool,
     /// Why its documents are broken, where they are.
     pub(super) held: Option<String>,
     /// None until the cluster was seen as a whole.

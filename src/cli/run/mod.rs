@@ -14,6 +14,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
 use crate::model::Name;
+use crate::postgres;
 use crate::reconcile::targets::Kubeconfigs;
 use crate::source;
 use crate::source::webhook;
@@ -36,6 +37,8 @@ pub(super) struct Arguments {
     source: source::Settings,
     #[command(flatten)]
     clusters: Clusters,
+    #[command(flatten)]
+    history: postgres::Settings,
     #[command(flatten)]
     webhook: webhook::Settings,
     /// Keep the copy of the repository here
@@ -114,6 +117,7 @@ async fn serve(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> 
         source: arguments.source.clone(),
         cache: arguments.cache.clone(),
         kubeconfigs: arguments.clusters.kubeconfigs(),
+        history: arguments.history.clone(),
         listen: arguments.listen,
         webhook_secret,
         audience: None,

@@ -1,0 +1,127 @@
+//! The daemon: every edge, joined. It runs until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::history::Recorder;
+use crate::source::Source;
+
+use super::Event;
+use super::Junction;
+use super::chronicle::Chronicle;
+use super::follow::follow;
+use super::follow::follow_state;
+use super::note::Note;
+use super::overview::Overview;
+use super::targets::ClusterTarget;
+use super::targets::Kubeconfigs;
+use super::tell;
+use super::world::Clock;
+
+/// How long runs that are under way may take to end when the daemon is asked to stop.
+const LAST_WORDS: Duration = Duration::from_secs(20);
+
+/// What a daemon is made of.
+pub struct Parts {
+    pub source: Source,
+    pub kubeconfigs: Kubeconfigs,
+    pub recorder: Recorder,
+    pub clock: Clock,
+    /// Who wants to hear everything that happens, besides the log and history.
+    pub listener: Option<mpsc::UnboundedSender<Note>>,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    junction: Junction<ClusterTarget>,
+    overview: watch::Receiver<Arc<Overview>>,
+    recorder: Recorder,
+    ended: JoinHandle<()>,
+    telling: JoinHandle<()>,
+    following: [JoinHandle<()>; 2],
+}
+
+impl Daemon {
+    /// Starts to follow the source, and to bring everything to what it says.
+    pub async fn start(parts: Parts) -> Self {
+        let Parts { source, kubeconfigs, recorder, clock, listener } = parts;
+        remember(&source, &recorder).await;
+        let (notes, said) = mpsc::unbounded_channel();
+        let (junction, ended) = Junction::start(clock.clone(), notes.clone());
+        let (overviews, overview) = watch::channel(Arc::new(Overview::default()));
+        let chronicle = Chronicle::new(recorder.clone());
+        let telling = tokio::spawn(listen(said, overviews, chronicle, listener, clock.clone()));
+        let heads =
+            follow(source.clone(), junction.clone(), kubeconfigs, clock.clone(), notes.clone());
+        let state = follow_state(source, clock, notes);
+        let following = [tokio::spawn(heads), tokio::spawn(state)];
+        Self { junction, overview, recorder, ended, telling, following }
+    }
+
+    /// Where everybody stands, and every change of that.
+    pub fn overview(&self) -> watch::Receiver<Arc<Overview>> {
+        self.overview.clone()
+    }
+
+    pub fn junction(&self) -> &Junction<ClusterTarget> {
+        &self.junction
+    }
+
+    /// Ends what is under way, and writes down what is left to write. Says whether all of it ended.
+    pub async fn stop(self) -> bool {
+        for following in self.following {
+            following.abort();
+            // Aborted or ended: both are the end of it, and of what it holds.
+            let _ = following.await;
+        }
+        self.junction.tell(Event::Stop);
+        let ended = tokio::time::timeout(LAST_WORDS, self.ended).await.is_ok();
+        drop(self.junction);
+        let told = tokio::time::timeout(LAST_WORDS, self.telling).await.is_ok();
+        let written = self.recorder.stop(LAST_WORDS).await;
+        ended && told && written
+    }
+}
+
+/// A lost cache must not open the door to a rewritten branch: history remembers, too.
+async fn remember(source: &Source, recorder: &Recorder) {
+    let Some(store) = recorder.store() else { return };
+    let last = tokio::time::timeout(Duration::from_secs(5), store.last_taken()).await;
+    if let Ok(Ok(Some(commit))) = last
+        && let Err(error) = source.remember(&commit).await
+    {
+        tracing::warn!("commit {} of history is not in the repository: {error}", commit.short());
+    }
+}
+
+/// Takes in what the junction says, until it says no more.
+async fn listen(
+    mut said: mpsc::UnboundedReceiver<Note>,
+    overviews: watch::Sender<Arc<Overview>>,
+    mut chronicle: Chronicle,
+    listener: Option<mpsc::UnboundedSender<Note>>,
+    clock: Clock,
+) {
+    let mut overview = Overview::default();
+    let mut take = |note: Note, overview: &mut Overview| {
+        tell::log(&note);
+        overview.take(&note);
+        chronicle.take(&note, clock.now());
+        if let Some(listener) = &listener {
+            // Who stopped listening misses nothing they want.
+            let _ = listener.send(note);
+        }
+    };
+    while let Some(note) = said.recv().await {
+        take(note, &mut overview);
+        // Several at once are told as one: with many tenants a copy is not free.
+        while let Ok(note) = said.try_recv() {
+            take(note, &mut overview);
+        }
+        overviews.send_replace(Arc::new(overview.clone()));
+    }
+}
