@@ -37,6 +37,7 @@ const CLEAN_EVERY: Duration = Duration::from_hours(6);
 
 /// How much history is kept, in memory and for how long.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "History")]
 pub struct Settings {
     /// Remove history that is over for this many days; what still stands stays

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::cli::Failure;
 use crate::cli::Output;
 use crate::history::Recorder;
+use crate::history::recorder;
 use crate::model::Secret;
 use crate::postgres;
 use crate::postgres::Database;
@@ -32,7 +33,8 @@ pub(in crate::cli) struct Parts {
     pub(in crate::cli) cache: PathBuf,
     pub(in crate::cli) kubeconfigs: Kubeconfigs,
     /// Where history is kept, if it is.
-    pub(in crate::cli) history: postgres::Settings,
+    pub(in crate::cli) database: postgres::Settings,
+    pub(in crate::cli) history: recorder::Settings,
     pub(in crate::cli) listen: SocketAddr,
     pub(in crate::cli) webhook_secret: Option<Secret>,
     /// Who else hears what happens.
@@ -53,8 +55,8 @@ impl Daemon {
             .await
             .with_context(|| format!("{} cannot be listened at", parts.listen))?;
         let address = listener.local_addr().context("the listener has no address")?;
-        let recorder = match &parts.history.database_url {
-            Some(_) => Recorder::start(Database::start(parts.history)?),
+        let recorder = match &parts.database.database_url {
+            Some(_) => Recorder::start(Database::start(parts.database)?, &parts.history),
             None => Recorder::to_nowhere(),
         };
         let daemon = daemon::Daemon::start(daemon::Parts {

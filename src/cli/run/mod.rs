@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
+use crate::history::recorder;
 use crate::model::Name;
 use crate::postgres;
 use crate::reconcile::targets::Kubeconfigs;
@@ -38,7 +39,9 @@ pub(super) struct Arguments {
     #[command(flatten)]
     clusters: Clusters,
     #[command(flatten)]
-    history: postgres::Settings,
+    database: postgres::Settings,
+    #[command(flatten)]
+    history: recorder::Settings,
     #[command(flatten)]
     webhook: webhook::Settings,
     /// Keep the copy of the repository here
@@ -117,6 +120,7 @@ async fn serve(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> 
         source: arguments.source.clone(),
         cache: arguments.cache.clone(),
         kubeconfigs: arguments.clusters.kubeconfigs(),
+        database: arguments.database.clone(),
         history: arguments.history.clone(),
         listen: arguments.listen,
         webhook_secret,
