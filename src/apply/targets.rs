@@ -152,14 +152,14 @@ impl Targets {
 
     /// Looks at the database server. Whoever runs for long calls this now and then: databases
     /// cannot be watched.
-    pub async fn look_at_databases(&self) -> Result<(), ApplyError> {
-        let Some(databases) = &self.databases else { return Ok(()) };
+    pub async fn look_at_databases(&self) -> Result<Found, ApplyError> {
+        let Some(databases) = &self.databases else { return Ok(Found::new()) };
         let seen = databases.observe().await;
         let mut looked = self.looked();
         match seen {
             Ok(found) => {
-                *looked = Looked { found, away: None };
-                Ok(())
+                *looked = Looked { found: found.clone(), away: None };
+                Ok(found)
             }
             Err(error) => {
                 looked.away = Some(error.to_string());
@@ -178,6 +178,16 @@ impl Targets {
         let (observed, _) =
             futures_util::join!(self.cluster.observe(unit), self.look_at_databases());
         Ok(self.with_databases(unit, observed?))
+    }
+
+    /// Says why a thing is not ready; nothing where it is, or where nobody knows.
+    pub async fn explain(&self, id: &ResourceId) -> Option<String> {
+        if id.is_database() {
+            let looked = self.looked();
+            let live = looked.found.values().find_map(|found| found.get(id));
+            return live.and_then(|live| live.health.reason().map(str::to_owned));
+        }
+        self.cluster.explain(id).await.unwrap_or_else(|error| Some(error.to_string()))
     }
 
     /// All units that own something on either.

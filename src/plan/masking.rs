@@ -112,7 +112,7 @@ pub(super) fn mask(secret: bool, path: &mut Vec<Step>, value: &Value) -> Value {
 }
 
 /// Hides what is secret inside a text, whatever its place: it may be a whole file.
-fn mask_text(text: &str) -> String {
+pub fn mask_text(text: &str) -> String {
     if text.contains("PRIVATE KEY-----") {
         return HIDDEN.into();
     }

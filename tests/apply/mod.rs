@@ -11,5 +11,6 @@ mod inventory;
 mod watching;
 mod outages;
 mod requests;
+mod explaining;
 mod databases;
 mod targets;

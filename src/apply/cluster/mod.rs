@@ -17,6 +17,7 @@ mod store;
 mod listing;
 pub mod watch;
 mod dry_run;
+mod explain;
 
 use std::sync::Arc;
 use std::time::Duration;
