@@ -114,9 +114,9 @@ impl Targets {
             return Ok(());
         }
         let (namespace, name) = (&*resource.id.namespace, &*resource.id.name);
-        let read = async |key: &str| {
+        let read = |key: String| {
             let (namespace, name) = (namespace.to_owned(), name.to_owned());
-            self.cluster.secret(&SecretKey { namespace, name, key: key.to_owned() }).await
+            async move { self.cluster.secret(&SecretKey { namespace, name, key }).await }
         };
         databases.follow_secret(namespace, name, read).await.map(|_| ())
     }

@@ -156,15 +156,15 @@ async fn look_at_databases(
 ) {
     let mut failures = 0;
     loop {
-        let databases = target.databases().await;
-        let wait = if databases.is_ok() {
+        let looked = target.look_at_databases().await;
+        let wait = if looked.is_ok() {
             failures = 0;
             LOOK_AT_DATABASES
         } else {
             failures += 1;
             pace::wait(failures, 0)
         };
-        junction.tell(Event::Databases(name.clone(), databases));
+        junction.tell(Event::Databases(name.clone(), looked));
         tokio::time::sleep(wait).await;
     }
 }

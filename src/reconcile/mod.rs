@@ -32,12 +32,10 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::model::Name;
-use crate::model::ResourceId;
 use crate::model::UnitName;
 use crate::model::platform::Deletions as DeletionSettings;
 use crate::plan::Cause;
 use crate::plan::Deletions;
-use crate::plan::Live;
 use crate::plan::Retry;
 use crate::plan::fight::FightDetector;
 use crate::plan::limits::Departure;
@@ -82,8 +80,8 @@ pub enum Event<T: Target> {
     Inventory(Name, UnitName),
     /// A cluster cannot be reached, and why; or (`None`) can again.
     Away(Name, Option<String>),
-    /// What there is of databases on a cluster's server, or why that cannot be told.
-    Databases(Name, Result<BTreeMap<UnitName, BTreeMap<ResourceId, Live>>, String>),
+    /// Somebody looked at the databases of a cluster's server, or could not, and why.
+    Databases(Name, Result<(), String>),
     /// What a person should know about a thing that is not ready.
     Explained(Name, UnitName, String, String),
     /// A run has ended.
@@ -135,8 +133,7 @@ struct Cluster<T> {
     target: Arc<T>,
     synced: bool,
     away: Option<String>,
-    /// What there was of databases at the last look; none until somebody looked.
-    databases: Option<Result<BTreeMap<UnitName, BTreeMap<ResourceId, Live>>, String>>,
+    databases_away: Option<String>,
 }
 
 struct Reconciler<T: Target> {
@@ -344,7 +341,7 @@ impl<T: Target> Reconciler<T> {
                 target,
                 synced: false,
                 away: None,
-                databases: None,
+                databases_away: None,
             });
         }
     }
@@ -353,10 +350,7 @@ impl<T: Target> Reconciler<T> {
     fn synced(&mut self, name: &Name) {
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         cluster.synced = true;
-        let there = cluster.target.units().unwrap_or_default();
-        for unit in there {
-            self.units.entry(Key { cluster: name.clone(), unit }).or_default();
-        }
+        self.know_units(name);
         self.look_at_cluster(name);
     }
 
@@ -411,37 +405,25 @@ impl<T: Target> Reconciler<T> {
         }
     }
 
-    fn take_databases(
-        &mut self,
-        name: &Name,
-        databases: Result<BTreeMap<UnitName, BTreeMap<ResourceId, Live>>, String>,
-    ) {
+    /// Takes in that the databases were looked at. Only a change of reach is told.
+    fn take_databases(&mut self, name: &Name, looked: Result<(), String>) {
         let Some(cluster) = self.clusters.get_mut(name) else { return };
-        let was_away = matches!(cluster.databases, Some(Err(_)));
-        if databases.is_err() != was_away {
+        let away = looked.err();
+        if away.is_some() != cluster.databases_away.is_some() {
             let what = format!("databases of {name}");
-            let away = databases.as_ref().err().cloned();
-            let _ = self.notes.send(Note::Reach { what, away, at: self.clock.now() });
+            let _ = self.notes.send(Note::Reach { what, away: away.clone(), at: self.clock.now() });
         }
-        if let Ok(all) = &databases {
-            for unit in all.keys() {
-                self.units.entry(Key { cluster: name.clone(), unit: unit.clone() }).or_default();
-            }
-        }
-        for (key, unit) in self.units.iter_mut().filter(|(key, _)| key.cluster == *name) {
-            let Some(known) = &mut unit.known else { continue };
-            match &databases {
-                // A run under way knows better than a look that was taken before it ended.
-                Ok(_) if unit.running.is_some() => {}
-                Ok(all) => {
-                    known.databases = all.get(&key.unit).cloned().unwrap_or_default();
-                    known.databases_away = None;
-                }
-                Err(why) => known.databases_away = Some(why.clone()),
-            }
-        }
-        cluster.databases = Some(databases);
+        cluster.databases_away = away;
+        self.know_units(name);
         self.look_at_cluster(name);
+    }
+
+    /// Learns of units that own something in a cluster.
+    fn know_units(&mut self, name: &Name) {
+        let Some(cluster) = self.clusters.get(name) else { return };
+        for unit in cluster.target.units() {
+            self.units.entry(Key { cluster: name.clone(), unit }).or_default();
+        }
     }
 
     /// Finds out what everybody would lose, before anybody loses anything.
@@ -551,18 +533,11 @@ impl<T: Target> Reconciler<T> {
             return None;
         }
         let observed = cluster.target.observed(&key.unit)?;
-        let (databases, away) = match &cluster.databases {
-            Some(Ok(all)) => (all.get(&key.unit).cloned().unwrap_or_default(), None),
-            Some(Err(why)) => (BTreeMap::new(), Some(why.clone())),
-            None => (BTreeMap::new(), Some("the database server was not looked at yet".to_owned())),
-        };
         let deletions = self.deletions(key);
         let unit = self.units.entry(key.clone()).or_default();
         let known = unit.known.get_or_insert_with(|| Known {
             inventory: observed.inventory.clone(),
             written: observed.inventory.clone(),
-            databases,
-            databases_away: away,
             doubtful: false,
         });
         let known = known.clone();
@@ -779,11 +754,7 @@ impl<T: Target> Reconciler<T> {
         let key = Key { cluster, unit: report.unit.clone() };
         let now = self.clock.now();
         let Some(unit) = self.units.get_mut(&key) else { return };
-        let mut known = report.known;
-        // A look at the databases that came in between is newer than what the run started with.
-        if let Some(held) = &unit.known {
-            known.databases_away.clone_from(&held.databases_away);
-        }
+        let known = report.known;
         let told_stale = std::mem::take(&mut unit.stale);
         let doubtful = known.doubtful;
         unit.known = Some(known);

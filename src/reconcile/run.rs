@@ -43,7 +43,7 @@ pub struct Order {
     pub unit: UnitName,
     /// What the unit should be; none where nothing is asked for any more.
     pub desired: Option<Arc<DesiredUnit>>,
-    /// What the inventory says, and what was seen of databases, as far as the junction knows.
+    /// What the inventory says, as far as the junction knows.
     pub known: Known,
     /// Whether what goes may be announced in the inventory: the step before deleting it.
     pub announce: bool,
@@ -61,19 +61,14 @@ pub struct Known {
     pub inventory: Inventory,
     /// The inventory as it stands in the cluster.
     pub written: Inventory,
-    pub databases: std::collections::BTreeMap<ResourceId, crate::plan::Live>,
-    pub databases_away: Option<String>,
     /// The inventory could not be written: somebody else may have written it meanwhile.
     pub doubtful: bool,
 }
 
 impl Known {
-    /// Puts together what is there: what the watches see, and what only we know.
-    pub fn complete(&self, mut observed: Observed) -> Observed {
-        observed.inventory = self.inventory.clone();
-        observed.live.extend(self.databases.iter().map(|(id, live)| (id.clone(), live.clone())));
-        observed.databases_away.clone_from(&self.databases_away);
-        observed
+    /// What is there, with the inventory as we know it.
+    pub fn complete(&self, observed: Observed) -> Observed {
+        Observed { inventory: self.inventory.clone(), ..observed }
     }
 }
 
@@ -154,7 +149,6 @@ async fn advance<T: Target>(
             let done = carry_out(order, target, rank).await;
             let only: Vec<Done> = done.iter().map(|deed| deed.done.clone()).collect();
             inventory::note(&mut known.inventory, outlines, &only);
-            remember_databases(known, &only);
             broken.note(outlines, &only);
             deeds.extend(done);
             if order.superseded.load(Ordering::Relaxed) {
@@ -311,19 +305,4 @@ async fn carry_out<T: Target>(order: &Order, target: &T, actions: Vec<Action>) -
         .buffered(AT_ONCE)
         .collect()
         .await
-}
-
-/// No watch tells of databases: what an action said is all there is until the next look.
-fn remember_databases(known: &mut Known, done: &[Done]) {
-    for done in done.iter().filter(|done| done.id.is_database()) {
-        match (&done.outcome, &done.live) {
-            (Outcome::Deleted | Outcome::Orphaned, _) => {
-                known.databases.remove(&done.id);
-            }
-            (_, Some(live)) => {
-                known.databases.insert(done.id.clone(), live.clone());
-            }
-            (_, None) => {}
-        }
-    }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::apply::ApplyError;
 use crate::apply::Cluster;
+use crate::apply::Targets;
 use crate::apply::cluster::Credentials;
 use crate::model::Cluster as ClusterDocument;
 use crate::model::Document;
@@ -14,9 +14,7 @@ use crate::model::UnitName;
 use crate::plan::Action;
 use crate::plan::Done;
 use crate::plan::Inventory;
-use crate::plan::Live;
 use crate::plan::Observed;
-use crate::plan::Outcome;
 
 use super::world::Target;
 
@@ -40,7 +38,7 @@ impl Kubeconfigs {
 
 /// A connected cluster with its database server.
 pub struct ClusterTarget {
-    cluster: Cluster,
+    targets: Targets,
 }
 
 impl ClusterTarget {
@@ -53,43 +51,26 @@ impl ClusterTarget {
         let cluster = Cluster::connect(document.name.as_str(), credentials)
             .await
             .map_err(|error| error.to_string())?;
-        Ok(Self { cluster })
+        Ok(Self { targets: Targets::new(cluster, document.spec.database_server.as_ref()) })
     }
 
     pub fn cluster(&self) -> &Cluster {
-        &self.cluster
-    }
-
-    async fn carry_out(&self, unit: &UnitName, action: &Action) -> Result<Done, ApplyError> {
-        match action {
-            Action::Create { resource, .. } => self.cluster.apply(unit, resource, &[]).await,
-            Action::Update { resource, foreign_labels, .. } => {
-                self.cluster.apply(unit, resource, foreign_labels).await
-            }
-            Action::Delete { id, api_version, uid } => {
-                self.cluster.delete(id, api_version, uid).await
-            }
-            Action::Orphan { id, api_version } => self.cluster.orphan(id, api_version).await,
-        }
+        self.targets.cluster()
     }
 }
 
 impl Target for ClusterTarget {
     fn observed(&self, unit: &UnitName) -> Option<Observed> {
         // An inventory that cannot be read is nobody's permission to start from nothing.
-        self.cluster.observed(unit)?.ok()
+        self.targets.observed(unit)?.ok()
     }
 
-    fn units(&self) -> Option<Vec<UnitName>> {
-        Some(self.cluster.units())
+    fn units(&self) -> Vec<UnitName> {
+        self.targets.units()
     }
 
     async fn apply(&self, unit: &UnitName, action: &Action) -> Done {
-        self.carry_out(unit, action).await.unwrap_or_else(|error| Done {
-            id: action.id().clone(),
-            outcome: Outcome::Failed { message: error.to_string(), retry: error.retry() },
-            live: None,
-        })
+        self.targets.apply(unit, action).await
     }
 
     async fn write_inventory(
@@ -97,19 +78,21 @@ impl Target for ClusterTarget {
         unit: &UnitName,
         inventory: &Inventory,
     ) -> Result<Inventory, String> {
+        let cluster = self.targets.cluster();
         let written = if inventory.entries.is_empty() {
-            self.cluster.delete_inventory(unit, inventory).await.map(|()| Inventory::default())
+            cluster.delete_inventory(unit, inventory).await.map(|()| Inventory::default())
         } else {
-            self.cluster.write_inventory(unit, inventory).await
+            cluster.write_inventory(unit, inventory).await
         };
         written.map_err(|error| error.to_string())
     }
 
-    async fn databases(&self) -> Result<BTreeMap<UnitName, BTreeMap<ResourceId, Live>>, String> {
-        Ok(BTreeMap::new())
+    async fn look_at_databases(&self) -> Result<(), String> {
+        self.targets.look_at_databases().await.map(|_| ()).map_err(|error| error.to_string())
     }
 
-    async fn explain(&self, _: &ResourceId) -> Option<String> {
+    async fn explain(&self, id: &ResourceId) -> Option<String> {
+        let _ = id;
         None
     }
 }

@@ -1,6 +1,5 @@
 //! What the junction needs of the world: clusters it can look at and act on, and the time.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -11,16 +10,15 @@ use crate::model::UnitName;
 use crate::plan::Action;
 use crate::plan::Done;
 use crate::plan::Inventory;
-use crate::plan::Live;
 use crate::plan::Observed;
 
 /// One cluster, with the database server that belongs to it.
 pub trait Target: Send + Sync + 'static {
-    /// What is there of a unit; none until the whole cluster has been seen once.
+    /// What is there of a unit, its databases included; none until everything was seen once.
     fn observed(&self, unit: &UnitName) -> Option<Observed>;
 
-    /// Every unit that has an inventory or anything live; none until the whole cluster has been seen once.
-    fn units(&self) -> Option<Vec<UnitName>>;
+    /// Every unit that has an inventory or anything live, as far as that was seen.
+    fn units(&self) -> Vec<UnitName>;
 
     /// Carries out one action. What it made is in [`Target::observed`] when this returns.
     fn apply(&self, unit: &UnitName, action: &Action) -> impl Future<Output = Done> + Send;
@@ -33,10 +31,8 @@ pub trait Target: Send + Sync + 'static {
         inventory: &Inventory,
     ) -> impl Future<Output = Result<Inventory, String>> + Send;
 
-    /// What is there of databases, by unit.
-    fn databases(
-        &self,
-    ) -> impl Future<Output = Result<BTreeMap<UnitName, BTreeMap<ResourceId, Live>>, String>> + Send;
+    /// Looks at the databases, of which no watch tells.
+    fn look_at_databases(&self) -> impl Future<Output = Result<(), String>> + Send;
 
     /// The sentence a person needs about a thing that is not ready.
     fn explain(&self, id: &ResourceId) -> impl Future<Output = Option<String>> + Send;

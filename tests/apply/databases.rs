@@ -196,14 +196,14 @@ async fn another_password_in_the_secret_becomes_that_of_the_role() {
 async fn a_role_follows_its_secret_without_being_applied() {
     let Some(world) = world().await else { return };
     world.apply(json!({})).await;
-    let read = async |key: &str| {
+    let read = async |key: String| {
         assert_eq!(key, "password");
         Ok(secret("third-password"))
     };
     assert!(world.databases.follow_secret(&world.name, "db", read).await.unwrap());
     world.log_in("third-password").await.unwrap();
     assert!(!world.databases.follow_secret(&world.name, "db", read).await.unwrap());
-    let nobody = async |_: &str| panic!("nobody uses this Secret");
+    let nobody = async |_: String| panic!("nobody uses this Secret");
     assert!(!world.databases.follow_secret(&world.name, "other", nobody).await.unwrap());
 }
 

@@ -134,12 +134,15 @@ impl Databases {
 
     /// Gives the roles whose password stands in this Secret the password that stands there now.
     /// `read` reads one key of it.
-    pub async fn follow_secret(
+    pub async fn follow_secret<Reading>(
         &self,
         namespace: &str,
         name: &str,
-        read: impl AsyncFn(&str) -> Result<Secret, ApplyError>,
-    ) -> Result<bool, ApplyError> {
+        read: impl Fn(String) -> Reading,
+    ) -> Result<bool, ApplyError>
+    where
+        Reading: Future<Output = Result<Secret, ApplyError>>,
+    {
         let _place = self.server.place().await;
         let mut session = self.server.session().await?;
         let part = observe::secret_part(namespace, name);
@@ -148,7 +151,7 @@ impl Databases {
             let Some(mark) = &role.mark else { continue };
             let key = mark.secret.as_deref().and_then(|place| place.splitn(3, '/').nth(2));
             let Some(key) = key else { continue };
-            let password = read(key).await?;
+            let password = read(key.to_owned()).await?;
             if let Some(reason) = scram::unusable(&password) {
                 let what = format!("Secret/{namespace}/{name} (`{key}`)");
                 return Err(ApplyError::Password { what, reason });
