@@ -201,10 +201,10 @@ async fn clean_up(shared: &Shared) {
     let Ok(before) = Timestamp::now().checked_sub(shared.keep) else { return };
     match shared.store.clean_up(before).await {
         Ok(cleaned) => {
-            tracing::debug!(?cleaned, "what is over since {before} was removed from history")
+            tracing::debug!(?cleaned, "what is over since {before} was removed from history");
         }
         Err(error) => {
-            tracing::warn!("history could not be cleaned up, it is tried again later: {error}")
+            tracing::warn!("history could not be cleaned up, it is tried again later: {error}");
         }
     }
 }

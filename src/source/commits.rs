@@ -12,6 +12,7 @@ use super::SourceError;
 use super::error::near;
 use super::snapshot::sub_tree;
 use super::tree;
+use super::tree::LargeFolders;
 use super::tree::Leaf;
 use super::tree::Stopped;
 use super::tree::Visit;
@@ -120,7 +121,7 @@ pub(super) fn changed_paths(
     let new = sub_tree(repository, folder, to)?;
     let old = from.map(|from| sub_tree(repository, folder, from)).transpose()?;
     let mut paths = Paths(Vec::new());
-    match tree::compare(repository, old.as_ref(), Some(&new), &mut paths) {
+    match tree::compare(repository, &mut LargeFolders::default(), old, Some(new), &mut paths) {
         Ok(()) => Ok(paths.0),
         Err(Stopped::Because(error)) => Err(error),
         Err(Stopped::TooMany(most)) => {

@@ -150,7 +150,14 @@ impl Shared {
         if let Some(read) = known.iter().find(|read| read.snapshot.commit == *commit) {
             return Ok(Arc::clone(&read.snapshot));
         }
-        let read = snapshot::read(repository, self.folder.as_str(), commit, known.first())?;
+        let folder = self.folder.as_str();
+        let read = match snapshot::read(repository, folder, commit, known.first()) {
+            // The mirror may have been made anew without what was read before.
+            Err(SourceError::Objects(_)) if !known.is_empty() => {
+                snapshot::read(repository, folder, commit, None)?
+            }
+            read => read?,
+        };
         let snapshot = Arc::clone(&read.snapshot);
         let mut recent = recent();
         recent.insert(0, read);

@@ -1,6 +1,7 @@
 //! Reads a commit into a snapshot: documents and templates, from Git objects. A snapshot of a
 //! commit like an earlier one shares with it every file that did not change.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use git2::Oid;
@@ -15,6 +16,7 @@ use crate::model::yaml::LARGEST_FILE;
 
 use super::SourceError;
 use super::tree;
+use super::tree::LargeFolders;
 use super::tree::Leaf;
 use super::tree::LeafKind;
 use super::tree::Stopped;
@@ -28,7 +30,8 @@ const MOST_BYTES: usize = 1 << 30;
 /// A snapshot and the tree it was read from.
 #[derive(Clone, Debug)]
 pub(super) struct Read {
-    pub(super) tree: Oid,
+    tree: Oid,
+    large: LargeFolders,
     pub(super) snapshot: Arc<Snapshot>,
 }
 
@@ -40,18 +43,15 @@ pub(super) fn read(
     known: Option<&Read>,
 ) -> Result<Read, SourceError> {
     let tree = sub_tree(repository, folder, commit)?;
-    let known = known.and_then(|known| Some((repository.find_tree(known.tree).ok()?, known)));
-    let snapshot = match &known {
-        Some((_, known)) => {
-            Snapshot { commit: commit.clone(), files: known.snapshot.files.clone() }
-        }
-        None => Snapshot { commit: commit.clone(), files: std::collections::BTreeMap::new() },
+    let (old, mut large, files) = match known {
+        Some(known) => (Some(known.tree), known.large.clone(), known.snapshot.files.clone()),
+        None => (None, LargeFolders::default(), BTreeMap::new()),
     };
-    let bytes = snapshot.files.values().map(|file| file.content.len()).sum();
+    let bytes = files.values().map(|file| file.content.len()).sum();
+    let snapshot = Snapshot { commit: commit.clone(), files };
     let mut reader = Reader { repository, odb: repository.odb()?, snapshot, bytes };
-    let old = known.as_ref().map(|(tree, _)| tree);
-    match tree::compare(repository, old, Some(&tree), &mut reader) {
-        Ok(()) => Ok(Read { tree: tree.id(), snapshot: Arc::new(reader.snapshot) }),
+    match tree::compare(repository, &mut large, old, Some(tree), &mut reader) {
+        Ok(()) => Ok(Read { tree, large, snapshot: Arc::new(reader.snapshot) }),
         Err(Stopped::TooMany(most)) => Err(SourceError::TooMuch {
             commit: commit.clone(),
             what: "more paths than can be meant",
@@ -62,18 +62,19 @@ pub(super) fn read(
 }
 
 /// The tree of a commit, or of a folder in it.
-pub(super) fn sub_tree<'a>(
-    repository: &'a Repository,
+pub(super) fn sub_tree(
+    repository: &Repository,
     folder: &str,
     commit: &Commit,
-) -> Result<git2::Tree<'a>, SourceError> {
+) -> Result<Oid, SourceError> {
     let root = repository.find_commit(Oid::from_str(commit.as_str())?)?.tree()?;
     if folder.is_empty() {
-        return Ok(root);
+        return Ok(root.id());
     }
     let found = root.get_path(std::path::Path::new(folder)).ok();
     found
-        .and_then(|entry| entry.to_object(repository).ok()?.into_tree().ok())
+        .filter(|entry| entry.kind() == Some(git2::ObjectType::Tree))
+        .map(|entry| entry.id())
         .ok_or_else(|| SourceError::NoFolder { folder: folder.to_owned(), commit: commit.clone() })
 }
 
