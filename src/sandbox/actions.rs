@@ -13,6 +13,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::sandbox::kinds::Kind;
+use crate::sandbox::kinds::Kinds;
 use crate::sandbox::kinds::join_group;
 use crate::sandbox::list;
 use crate::sandbox::object::Key;
@@ -20,9 +21,12 @@ use crate::sandbox::object::Object;
 use crate::sandbox::ownership::Writer;
 use crate::sandbox::parts;
 use crate::sandbox::patch;
+use crate::sandbox::protobuf;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::refusal::success;
 use crate::sandbox::render::Shape;
+use crate::sandbox::schema::Schema;
+use crate::sandbox::schema::Type;
 use crate::sandbox::select::Selector;
 use crate::sandbox::server::Incoming;
 use crate::sandbox::server::Serving;
@@ -44,7 +48,7 @@ pub(crate) fn perform(
 ) -> Result<Response, Refusal> {
     let route = &incoming.route;
     if route.group == "authorization.k8s.io" && route.resource == "selfsubjectaccessreviews" {
-        return allow_everything(&incoming.body);
+        return allow_everything(serving, incoming);
     }
     let kind = serving.cluster.kinds.find(&route.group, &route.version, &route.resource);
     let kind = kind.ok_or_else(Refusal::no_such_path)?;
@@ -70,20 +74,20 @@ pub(crate) fn perform(
         "list" => list_objects(serving, incoming, &target, shape),
         "watch" => watch_objects(serving, incoming, target, shape),
         "create" => {
-            let body = read_body(incoming)?;
+            let body = read_body(&serving.cluster.kinds, incoming)?;
             let manner = manner(incoming, &target)?;
             let written = serving.cluster.create(&target, body, &manner)?;
             Ok(told(&target, shape, &written))
         }
         "update" => {
-            let body = read_body(incoming)?;
+            let body = read_body(&serving.cluster.kinds, incoming)?;
             let manner = manner(incoming, &target)?;
             let written = serving.cluster.change(&target, &manner, &|_| Ok(body.clone()))?;
             Ok(told(&target, shape, &written))
         }
         "patch" => {
             let how = patch_of(incoming, &target.kind)?;
-            let patch = read_body(incoming)?;
+            let patch = read_body(&serving.cluster.kinds, incoming)?;
             let manner = manner(incoming, &target)?;
             let written = serving.cluster.change(&target, &manner, &|current| {
                 let mut body = current.to_value(&target.api_version, &target.kind.kind);
@@ -101,12 +105,12 @@ pub(crate) fn perform(
                     format!("PatchOptions.meta.k8s.io \"\" is invalid: {problem}"),
                 ));
             }
-            let config = read_body(incoming)?;
+            let config = read_body(&serving.cluster.kinds, incoming)?;
             let written = serving.cluster.apply(&target, config, &manner(incoming, &target)?)?;
             Ok(told(&target, shape, &written))
         }
         "delete" => {
-            let deleted = serving.cluster.delete(&target, &delete_options(incoming)?)?;
+            let deleted = serving.cluster.delete(&target, &delete_options(serving, incoming)?)?;
             Ok(match deleted {
                 Deleted::Gone(object) => json_answer(
                     StatusCode::OK,
@@ -170,7 +174,7 @@ fn delete_all(
     shape: Shape,
 ) -> Result<Response, Refusal> {
     let selector = selector(incoming, target)?;
-    let options = delete_options(incoming)?;
+    let options = delete_options(serving, incoming)?;
     let page = list::page(
         &serving.cluster,
         &target.kind,
@@ -213,17 +217,39 @@ pub(crate) fn told(target: &Target, shape: Shape, written: &Written) -> Response
     response
 }
 
-/// JSON, or YAML as applies may be written.
-pub(crate) fn read_body(incoming: &Incoming) -> Result<Value, Refusal> {
+fn type_of(kinds: &Kinds, api_version: &str, kind: &str) -> Option<(Arc<Schema>, Type)> {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    if let Some(known) = kinds.by_kind(group, kind) {
+        return Some((known.schema.clone(), known.root.clone()));
+    }
+    let schema = Schema::built_in();
+    let name = match kind {
+        "DeleteOptions" => "meta.v1.DeleteOptions",
+        "Eviction" => "policy.v1.Eviction",
+        "Scale" => "autoscaling.v1.Scale",
+        "Binding" => "core.v1.Binding",
+        _ => return None,
+    };
+    let of = schema.find(name)?;
+    Some((schema, of))
+}
+
+/// JSON, protobuf, or YAML as applies may be written.
+pub(crate) fn read_body(kinds: &Kinds, incoming: &Incoming) -> Result<Value, Refusal> {
     let content_type = incoming.header(&CONTENT_TYPE);
-    if content_type.contains("protobuf") || content_type.contains("cbor") {
-        let message = "the body of the request was in an unknown format - accepted media types include: application/json, \
-                       application/yaml";
+    if content_type.contains("cbor") {
+        let message = "the body of the request was in an unknown format - accepted media types include: \
+                       application/json, application/yaml, application/vnd.kubernetes.protobuf";
         return Err(Refusal::new(415, "UnsupportedMediaType", message));
     }
     let unreadable = |why: &dyn std::fmt::Display| {
         Refusal::bad_request(format!("error decoding the body: {why}"))
     };
+    if content_type.contains("protobuf") {
+        let object =
+            protobuf::read(&incoming.body, |api_version, kind| type_of(kinds, api_version, kind));
+        return object.ok_or_else(|| unreadable(&"this is no protobuf of a known kind"));
+    }
     if content_type.contains("yaml") && incoming.body.first() != Some(&b'{') {
         let text = std::str::from_utf8(&incoming.body).map_err(|error| unreadable(&error))?;
         return serde_yaml::from_str(text).map_err(|error| unreadable(&error));
@@ -295,8 +321,12 @@ pub(crate) fn patch_of(incoming: &Incoming, kind: &Kind) -> Result<Patch, Refusa
     }
 }
 
-fn delete_options(incoming: &Incoming) -> Result<DeleteOptions, Refusal> {
-    let body = if incoming.body.is_empty() { json!({}) } else { read_body(incoming)? };
+fn delete_options(serving: &Serving, incoming: &Incoming) -> Result<DeleteOptions, Refusal> {
+    let body = if incoming.body.is_empty() {
+        json!({})
+    } else {
+        read_body(&serving.cluster.kinds, incoming)?
+    };
     let parameters = &incoming.parameters;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let asked = |name: &str| Some(parameters.text(name)).filter(|text| !text.is_empty());
@@ -327,9 +357,8 @@ fn delete_options(incoming: &Incoming) -> Result<DeleteOptions, Refusal> {
 }
 
 /// `kubectl auth can-i`: yes.
-fn allow_everything(body: &[u8]) -> Result<Response, Refusal> {
-    let mut review: Value = serde_json::from_slice(body)
-        .map_err(|error| Refusal::bad_request(format!("error decoding the body: {error}")))?;
+fn allow_everything(serving: &Serving, incoming: &Incoming) -> Result<Response, Refusal> {
+    let mut review = read_body(&serving.cluster.kinds, incoming)?;
     review["status"] =
         json!({"allowed": true, "reason": "everybody may do everything in the sandbox"});
     Ok(json_answer(StatusCode::CREATED, &review))

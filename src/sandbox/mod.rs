@@ -29,6 +29,7 @@ mod store;
 mod cluster;
 mod write;
 mod decode;
+mod protobuf;
 mod defaults;
 mod prepare;
 mod validate;

@@ -47,7 +47,7 @@ pub(crate) fn perform(
         ("namespaces", "finalize", "update") => finalize(serving, incoming, target),
         ("serviceaccounts", "token", "create") => {
             serving.cluster.find(target)?;
-            let mut request = read_body(incoming)?;
+            let mut request = read_body(&serving.cluster.kinds, incoming)?;
             request["status"] =
                 json!({"token": "sandbox-token", "expirationTimestamp": "2100-01-01T00:00:00Z"});
             Ok(json_answer(StatusCode::CREATED, &request))
@@ -83,7 +83,7 @@ fn scale(
     incoming: &Incoming,
     target: &Target,
 ) -> Result<Response, Refusal> {
-    let sent = read_body(incoming)?;
+    let sent = read_body(&serving.cluster.kinds, incoming)?;
     let how = if verb == "patch" { Some(patch_of(incoming, &target.kind)?) } else { None };
     let manner = manner(incoming, target)?;
     let written = serving.cluster.change(target, &manner, &|current| {
@@ -148,7 +148,7 @@ fn log(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Respon
 
 /// A delete that asks the disruption budgets first.
 fn evict(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Response, Refusal> {
-    let eviction = read_body(incoming)?;
+    let eviction = read_body(&serving.cluster.kinds, incoming)?;
     let pod = serving.cluster.find(target)?;
     if let Some(budgets) = serving.cluster.kinds.named("policy", "poddisruptionbudgets") {
         let budgets = serving.cluster.store.lock().list(budgets.id, &target.key.namespace);
@@ -175,7 +175,7 @@ fn evict(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Resp
 }
 
 fn bind(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Response, Refusal> {
-    let binding = read_body(incoming)?;
+    let binding = read_body(&serving.cluster.kinds, incoming)?;
     let manner = manner(incoming, target)?;
     serving.cluster.change(target, &manner, &|current| {
         let mut body = current.to_value(&target.api_version, &target.kind.kind);
@@ -190,7 +190,7 @@ fn bind(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Respo
 
 /// Takes a namespace's own finalizers away, which is how it goes at last.
 fn finalize(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Response, Refusal> {
-    let sent = read_body(incoming)?;
+    let sent = read_body(&serving.cluster.kinds, incoming)?;
     serving.cluster.find(target)?;
     let object = serving.cluster.set_namespace_finalizers(target, &sent["spec"]["finalizers"])?;
     Ok(match object {

@@ -29,6 +29,8 @@ pub(crate) struct Field {
     pub(crate) drops_zero: bool,
     /// What a strategic merge patch tells items apart by; empty for a list of scalars to be united.
     pub(crate) merge_key: Option<String>,
+    /// Its number in protobuf; several when JSON leaves out the messages in between.
+    pub(crate) numbers: Vec<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -107,8 +109,13 @@ impl Schema {
         let metadata = schema.find("meta.v1.ObjectMeta").unwrap_or(Type::Any);
         let root = schema.add_custom(definition);
         if let Type::Struct(id) = root {
-            let metadata =
-                Field { of: metadata, required: false, drops_zero: false, merge_key: None };
+            let metadata = Field {
+                of: metadata,
+                required: false,
+                drops_zero: false,
+                merge_key: None,
+                numbers: Vec::new(),
+            };
             schema.structs[id].fields.insert("metadata".to_owned(), metadata);
         }
         (schema, root)
@@ -154,7 +161,10 @@ impl Schema {
         for (name, property) in properties {
             let of = self.add_custom(property);
             let required = required.contains(&name.as_str());
-            fields.insert(name.clone(), Field { of, required, drops_zero: false, merge_key: None });
+            fields.insert(
+                name.clone(),
+                Field { of, required, drops_zero: false, merge_key: None, numbers: Vec::new() },
+            );
         }
         self.structs.push(Struct {
             name: format!("custom.{}", self.structs.len()),
@@ -202,6 +212,7 @@ fn parse(text: &str) -> Schema {
         };
         let (field, default) =
             field.split_once(" =").map_or((field, None), |(field, value)| (field, Some(value)));
+        let (field, numbers) = field.split_once(" #").unwrap_or((field, ""));
         let field = field.trim_end_matches(" +retain");
         let (field, merge_key) =
             field.split_once(" @").map_or((field, None), |(field, key)| (field, Some(key)));
@@ -216,6 +227,7 @@ fn parse(text: &str) -> Schema {
             required: marked[name.len()..].contains('!'),
             drops_zero: marked[name.len()..].contains('?'),
             merge_key: merge_key.map(str::to_owned),
+            numbers: numbers.split('.').filter_map(|number| number.parse().ok()).collect(),
         };
         let current =
             structs.last_mut().expect("because schema.txt starts with the name of a type");
