@@ -22,6 +22,7 @@ use crate::sandbox::ownership::Writer;
 use crate::sandbox::parts;
 use crate::sandbox::patch;
 use crate::sandbox::protobuf;
+use crate::sandbox::refusal::Cause;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::refusal::success;
 use crate::sandbox::render::Shape;
@@ -82,6 +83,7 @@ pub(crate) fn perform(
         "update" => {
             let body = read_body(&serving.cluster.kinds, incoming)?;
             let manner = manner(incoming, &target)?;
+            check_version_given(serving, &target, &body)?;
             let written = serving.cluster.change(&target, &manner, &|_| Ok(body.clone()))?;
             Ok(told(&target, shape, &written))
         }
@@ -122,6 +124,22 @@ pub(crate) fn perform(
         "deletecollection" => delete_all(serving, incoming, &target, shape),
         _ => Err(Refusal::not_allowed()),
     }
+}
+
+/// Some kinds are replaced only by those who know which version they replace.
+fn check_version_given(serving: &Serving, target: &Target, body: &Value) -> Result<(), Refusal> {
+    let kind = &target.kind;
+    let strict =
+        ["PodDisruptionBudget", "Lease", "CustomResourceDefinition"].contains(&kind.kind.as_str());
+    let strict = strict || kind.kind == "Service" && serving.cluster.kinds.version.minor <= 20;
+    let given = !body["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty();
+    if given || !(kind.custom || strict) {
+        return Ok(());
+    }
+    serving.cluster.find(target)?;
+    let why = "must be specified for an update";
+    let cause = Cause::invalid("metadata.resourceVersion", &0.into(), why);
+    Err(Refusal::unprocessable(kind, &target.key.name, &[cause]))
 }
 
 fn selector(incoming: &Incoming, target: &Target) -> Result<Selector, Refusal> {
@@ -329,7 +347,11 @@ fn delete_options(serving: &Serving, incoming: &Incoming) -> Result<DeleteOption
     };
     let parameters = &incoming.parameters;
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let asked = |name: &str| Some(parameters.text(name)).filter(|text| !text.is_empty());
+    // A body, even an empty one, outweighs the whole query.
+    let asked = |name: &str| {
+        let asked = if incoming.body.is_empty() { parameters.text(name) } else { "" };
+        Some(asked).filter(|text| !text.is_empty())
+    };
     let propagation = text(&body["propagationPolicy"])
         .or_else(|| asked("propagationPolicy").map(str::to_owned))
         .or_else(|| (body["orphanDependents"] == true).then(|| "Orphan".to_owned()));
@@ -352,7 +374,7 @@ fn delete_options(serving: &Serving, incoming: &Incoming) -> Result<DeleteOption
         grace_seconds: body["gracePeriodSeconds"]
             .as_i64()
             .or_else(|| asked("gracePeriodSeconds").and_then(|seconds| seconds.parse().ok())),
-        dry_run: parameters.text("dryRun") == "All" || body["dryRun"][0] == "All",
+        dry_run: asked("dryRun") == Some("All") || body["dryRun"][0] == "All",
     })
 }
 

@@ -145,16 +145,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Without its keys an item cannot be told apart; their defaults are a newer invention.
+    /// Without its keys an item cannot be told apart. In 1.20 the ports of services had no default
+    /// protocol yet.
     fn check_keys(&mut self, items: &Items, item: &Value, place: usize, minor: u16) {
         let Items::Keyed(keys) = items else { return };
-        let missing = keys
-            .iter()
-            .find(|(key, default)| item[key].is_null() && (default.is_none() || minor <= 20));
-        if let Some((key, _)) = missing {
-            let remark = if minor <= 20 { "" } else { " (and doesn't have default value)" };
+        let of_service = keys.iter().any(|(key, _)| key == "port");
+        let has_default =
+            |default: &Option<String>| default.is_some() && !(of_service && minor <= 20);
+        if let Some((key, _)) =
+            keys.iter().find(|(key, default)| item[key].is_null() && !has_default(default))
+        {
             let problem = format!(
-                "element {place}: associative list with keys has an element that omits key field {key:?}{remark}"
+                "element {place}: associative list with keys has an element that omits key field {key:?} (and doesn't \
+                 have default value)"
             );
             self.oddities.wrong.push((self.path.clone(), problem));
         }

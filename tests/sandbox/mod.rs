@@ -41,6 +41,8 @@ mod watches;
 mod quotas;
 mod namespaces;
 mod workloads;
+mod clients;
+mod trouble;
 
 /// `cargo test --test integration a_sandbox_to_try_by_hand -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,6 @@ on_both! {
     a_watch_without_a_version_starts_with_what_is_there,
     a_watch_ends_when_it_was_asked_to,
     one_object_can_be_watched_by_name,
-    a_version_from_long_ago_is_gone,
 }
 
 /// The lines of a watch, one event each.
