@@ -11,6 +11,19 @@ pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
 /// Annotation, on every object of ours: the digest of the resource that was last applied.
 pub const RENDERED: &str = "tenantry.dev/rendered";
 
+/// Label, on every object of ours: the customer.
+pub const TENANT: &str = "tenantry.dev/tenant";
+/// Label, on what serves one subscription alone.
+pub const SUBSCRIPTION: &str = "tenantry.dev/subscription";
+
+/// Annotation: the stage that makes an object, where it is not its kind's usual one. It is for
+/// rendering alone, and is not on the object.
+pub const STAGE: &str = "tenantry.dev/stage";
+/// Annotation of a Job: its name gets a digest of its pods, so that it runs once for what it runs.
+/// It is for rendering alone, and is not on the object.
+pub const ONCE: &str = "tenantry.dev/once";
+/// Annotation: what becomes of an object when no document asks for it: `keep`, `orphan`, `delete`.
+pub const ON_DELETE: &str = "tenantry.dev/on-delete";
 /// Annotation of a Secret: which keys are generated, and with how many characters, as JSON:
 /// `{"password": 32}`. Other values of its `stringData` may quote them as `$(password)`.
 pub const GENERATE: &str = "tenantry.dev/generate";

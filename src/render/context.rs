@@ -8,6 +8,10 @@ use jiff::tz::TimeZone;
 use minijinja::Value;
 
 use super::RenderError;
+use super::names::LONGEST_IDENTIFIER;
+use super::names::LONGEST_NAME;
+use super::names::Names;
+use super::names::shortened;
 use super::placeholders::Placeholders;
 use super::reads::Kinded;
 use super::reads::Trace;
@@ -26,7 +30,7 @@ use crate::model::Phase;
 use crate::model::Place;
 use crate::model::component::Setting;
 use crate::model::component::Volume;
-use crate::model::package::NamespacePer;
+use crate::model::marks;
 use crate::model::package::OnRemoval;
 use crate::model::quantity::Quantity;
 use crate::model::read::Origin;
@@ -34,12 +38,6 @@ use crate::validate::ValidComponent;
 use crate::validate::ValidNamespace;
 use crate::validate::ValidSubscription;
 use crate::validate::ValidTenant;
-
-/// The longest name that leaves room for what Kubernetes appends to the names of stateful sets,
-/// cron jobs and their pods.
-const LONGEST_NAME: usize = 50;
-/// The longest identifier of PostgreSQL.
-const LONGEST_IDENTIFIER: usize = 63;
 
 /// The key of the password of a subscription's role in the database.
 const DATABASE_PASSWORD: &str = "postgres-password";
@@ -71,15 +69,6 @@ pub(super) struct SubscriptionContext<'a> {
     pub(super) components: Vec<(&'a str, Value)>,
 }
 
-/// The names that follow from a subscription.
-struct Names {
-    /// What tells it from others in labels: the subdomain, or its own name where a customer's
-    /// subscriptions share a namespace.
-    instance: String,
-    shared: bool,
-    secret: String,
-}
-
 /// A subscription as its components need it.
 struct Bought<'a> {
     valid: &'a ValidSubscription,
@@ -96,7 +85,7 @@ impl<'a> Unit<'a> {
     ) -> Result<Self, RenderError> {
         let platform = &tenant.platform;
         let cluster = &tenant.cluster;
-        let zone = TimeZone::get(&platform.spec.time_zone).map_err(|_| {
+        let zone = platform.spec.zone().ok_or_else(|| {
             let message = format!("there is no time zone `{}`", platform.spec.time_zone);
             wrong(&platform.origin, message, "use a name of the IANA database")
         })?;
@@ -109,15 +98,19 @@ impl<'a> Unit<'a> {
             .map(|(kind, version)| (Cow::Borrowed(kind), version.into()))
             .collect();
         let ready = traced(platform, templates)?;
-        for field in ["timeZone", "lifecycle", "domain"] {
-            ready.read(field);
+        if !tenant.namespaces.is_empty() {
+            for field in ["timeZone", "lifecycle", "domain"] {
+                ready.read(field);
+            }
         }
         let platform_value = trace.watch(ready);
         let ready = traced(cluster, templates)?
             .with("api", Value::from_object(Fields(api)))
             .with("minor", minor.into());
-        ready.read("kubernetesVersion");
-        ready.read("storageClasses");
+        if !tenant.namespaces.is_empty() {
+            ready.read("kubernetesVersion");
+            ready.read("storageClasses");
+        }
         let cluster_value = trace.watch(ready);
         let tenant_value = own_document(&tenant.tenant)?;
         let root = Fields(vec![
@@ -208,7 +201,7 @@ impl<'a> Unit<'a> {
             ready.read(field);
         }
         let package_value = trace.watch(ready);
-        let placeholders = self.placeholders(namespace, valid, &names);
+        let placeholders = self.placeholders(namespace, valid);
         let bought = Bought { valid, names: &names, placeholders };
         let mut components = Vec::new();
         for component in &valid.components {
@@ -275,7 +268,8 @@ impl<'a> Unit<'a> {
         let Bought { names, placeholders, .. } = bought;
         let document = &component.document;
         let spec = &document.spec;
-        let service = names.service(document.name.as_str(), cache.is_some());
+        let is_cache = cache.is_some();
+        let service = names.service(document.name.as_str(), is_cache);
         let fill = |text: &String| {
             placeholders.fill(text).map(Value::from).map_err(|unknown| {
                 let message = format!("there is no `{{{unknown}}}` to fill in");
@@ -327,6 +321,11 @@ impl<'a> Unit<'a> {
             .with("selector", map(selector))
             .with("labels", Value::from_object(labels))
             .with("cache", cache.unwrap_or_else(|| Value::from(())));
+        if is_cache {
+            // What a cache runs is its component's alone; no package says otherwise.
+            ready.read("image");
+            ready.read("resources");
+        }
         for field in [
             "environment",
             "command",
@@ -379,10 +378,9 @@ impl<'a> Unit<'a> {
         &self,
         subscription: Option<&ValidSubscription>,
     ) -> impl Iterator<Item = (Cow<'static, str>, Value)> + use<> {
-        let tenant = ("tenantry.dev/tenant".into(), self.tenant.tenant.name.as_str().into());
-        let subscription = subscription.map(|subscription| {
-            ("tenantry.dev/subscription".into(), subscription.name().as_str().into())
-        });
+        let tenant = (marks::TENANT.into(), self.tenant.tenant.name.as_str().into());
+        let subscription = subscription
+            .map(|subscription| (marks::SUBSCRIPTION.into(), subscription.name().as_str().into()));
         std::iter::once(tenant).chain(subscription)
     }
 
@@ -390,7 +388,6 @@ impl<'a> Unit<'a> {
         &'b self,
         namespace: &'b ValidNamespace,
         subscription: &'b ValidSubscription,
-        names: &'b Names,
     ) -> Placeholders<'b> {
         let tenant = &self.tenant.tenant;
         let host = subscription.hosts.first().map_or("", String::as_str);
@@ -403,39 +400,8 @@ impl<'a> Unit<'a> {
             ("organisation", &tenant.spec.organisation),
             ("email", email),
             ("subscription", subscription.name().as_str()),
-            ("instance", &names.instance),
             ("namespace", &namespace.name),
-            ("package", subscription.package.name.as_str()),
-            ("product", subscription.package.spec.product.as_str()),
         ])
-    }
-}
-
-impl Names {
-    fn of(subscription: &ValidSubscription) -> Self {
-        let package = &subscription.package.spec;
-        let shared = package
-            .placement
-            .as_ref()
-            .is_some_and(|placement| placement.namespace_per == NamespacePer::Tenant);
-        let instance = if shared {
-            subscription.name().as_str().to_owned()
-        } else {
-            subscription.document.spec.subdomain().to_owned()
-        };
-        let what = if package.database.is_some() { "db-credentials" } else { "credentials" };
-        let secret = shortened(&format!("{instance}-{what}"), LONGEST_NAME);
-        Self { instance, shared, secret }
-    }
-
-    /// The name of a component's objects. A cache carries the instance's name, as does everything
-    /// in a namespace that several subscriptions share.
-    fn service(&self, component: &str, cache: bool) -> String {
-        if self.shared || cache {
-            shortened(&format!("{}-{component}", self.instance), LONGEST_NAME)
-        } else {
-            component.to_owned()
-        }
     }
 }
 
@@ -543,15 +509,4 @@ fn wrong(origin: &Origin, message: String, help: impl Into<String>) -> RenderErr
 
 fn no_value(origin: &Origin, error: &NoValue) -> RenderError {
     wrong(origin, error.to_string(), "shorten it")
-}
-
-/// The text itself, or its beginning and a digest of the whole where it is too long.
-fn shortened(text: &str, longest: usize) -> String {
-    if text.len() <= longest {
-        return text.to_owned();
-    }
-    let digest = Digest::of(text.as_bytes()).to_string();
-    let between = if text.contains('_') { '_' } else { '-' };
-    let beginning = text[..longest - 9].trim_end_matches(between);
-    format!("{beginning}{between}{}", &digest[..8])
 }

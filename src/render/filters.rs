@@ -11,6 +11,8 @@ use minijinja::tests;
 use minijinja::value::DynObject;
 use minijinja::value::ValueKind;
 
+use super::names::LONGEST_NAME;
+use super::names::shortened;
 use super::values::LONGEST_TEXT;
 use crate::model::Digest;
 use crate::model::term::Term;
@@ -29,6 +31,7 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("lower", filters::lower);
     environment.add_filter("pluck", pluck);
     environment.add_filter("replace", replace);
+    environment.add_filter("short", short);
     environment.add_filter("sort", filters::sort);
     environment.add_filter("unique", filters::unique);
     environment.add_test("defined", tests::is_defined);
@@ -58,6 +61,11 @@ fn digest(value: &Value) -> Result<String, Error> {
     text = Digest::of(text.as_bytes()).to_string();
     text.truncate(8);
     Ok(text)
+}
+
+/// A name that leaves room for what Kubernetes appends.
+fn short(name: &str) -> String {
+    shortened(name, LONGEST_NAME)
 }
 
 /// How many days a term such as `30 days` has.

@@ -15,7 +15,7 @@
 //! - `tenantry.dev/on-delete: keep | orphan | delete` says what becomes of an object when no
 //!   document asks for it any more. It stays on the object.
 //! - `tenantry.dev/generate: '{"password": 32}'` on a Secret asks for credentials that are made
-//!   once and kept in it: each key with its length in letters and digits. In the Secret's
+//!   once and kept in it: each key with its length, of what URLs can hold. In the Secret's
 //!   `stringData`, `$(password)` stands for such a value, so that others can be built around it:
 //!   `url: postgresql://acme_user:$(password)@host/db`. Rendering stays pure: whoever applies the
 //!   Secret makes what is missing, keeps what is there, and fills in the rest.
@@ -32,6 +32,7 @@ mod error;
 mod filters;
 mod language;
 mod lines;
+mod names;
 mod objects;
 mod ownership;
 mod placeholders;
@@ -41,7 +42,6 @@ mod values;
 mod versions;
 
 use std::collections::BTreeMap;
-use std::collections::HashSet;
 
 use jiff::Timestamp;
 use minijinja::Value;
@@ -82,8 +82,7 @@ pub fn render(
     let mut trace = Trace::default();
     let unit = Unit::new(tenant, templates, now, &mut trace)?;
     let fence = Fence::of(tenant, unit.minor);
-    let mut making =
-        Making { templates, fence: &fence, resources: Vec::new(), seen: HashSet::new() };
+    let mut making = Making { templates, fence: &fence, resources: Vec::new() };
     let mut phases = BTreeMap::new();
     let mut next_change: Option<Timestamp> = None;
     for namespace in &tenant.namespaces {
@@ -105,7 +104,6 @@ struct Making<'a> {
     templates: &'a Templates,
     fence: &'a Fence<'a>,
     resources: Vec<Resource>,
-    seen: HashSet<crate::model::ResourceId>,
 }
 
 impl Making<'_> {
@@ -195,7 +193,7 @@ impl Making<'_> {
             let line = document.line;
             let resource = objects::resource(document.value, origin)
                 .map_err(|unfit| RenderError::new(place(line), unfit.message, unfit.help))?;
-            if !self.seen.insert(resource.id.clone()) {
+            if self.resources.iter().any(|known| known.id == resource.id) {
                 let message = format!("{} is rendered twice", resource.id);
                 return Err(RenderError::new(
                     place(line),

@@ -3,6 +3,8 @@
 use serde_json::Map;
 use serde_json::Value;
 
+use super::names::LONGEST_NAME;
+use super::names::shortened;
 use super::ownership::Fence;
 use super::versions;
 use super::versions::Known;
@@ -11,6 +13,7 @@ use crate::model::Digest;
 use crate::model::Name;
 use crate::model::Resource;
 use crate::model::ResourceId;
+use crate::model::marks;
 use crate::model::read::API_VERSION;
 use crate::model::resource::DATABASE;
 use crate::model::resource::DatabaseSpec;
@@ -41,10 +44,6 @@ impl Unfit {
         Self { message: message.into(), help: help.into() }
     }
 }
-
-const STAGE: &str = "tenantry.dev/stage";
-const ON_DELETE: &str = "tenantry.dev/on-delete";
-const ONCE: &str = "tenantry.dev/once";
 
 /// Makes a document a resource.
 pub(super) fn resource(document: Value, origin: &Origin<'_>) -> Result<Resource, Unfit> {
@@ -150,19 +149,22 @@ impl Marks {
         let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else {
             return Ok(marks);
         };
-        if let Some(stage) = annotations.shift_remove(STAGE) {
+        if let Some(stage) = annotations.shift_remove(marks::STAGE) {
             marks.stage = serde_json::from_value(stage).map_err(|_| {
                 let known = Stage::ALL.map(|stage| format!("`{stage}`")).join(", ");
-                Unfit::new(format!("`{STAGE}` is not a stage"), format!("write one of {known}"))
+                Unfit::new(
+                    format!("`{}` is not a stage", marks::STAGE),
+                    format!("write one of {known}"),
+                )
             })?;
         }
-        if let Some(policy) = annotations.get(ON_DELETE) {
+        if let Some(policy) = annotations.get(marks::ON_DELETE) {
             marks.on_delete = serde_json::from_value(policy.clone()).map_err(|_| {
                 let help = "write `keep`, `orphan` or `delete`";
-                Unfit::new(format!("`{ON_DELETE}` is not known"), help)
+                Unfit::new(format!("`{}` is not known here", marks::ON_DELETE), help)
             })?;
         }
-        marks.once = annotations.shift_remove(ONCE).is_some();
+        marks.once = annotations.shift_remove(marks::ONCE).is_some();
         if annotations.is_empty() {
             metadata.shift_remove("annotations");
         }
@@ -193,12 +195,14 @@ fn stage_of(kind: &str) -> Stage {
 fn name_by_what_it_runs(body: &mut Map<String, Value>) -> Result<(), Unfit> {
     let template = body.get("spec").and_then(|spec| spec.get("template"));
     let Some(template) = template else {
-        return Err(Unfit::new(format!("`{ONCE}` needs a `spec.template`"), "mark only jobs so"));
+        return Err(Unfit::new(
+            format!("`{}` needs a `spec.template`", marks::ONCE),
+            "mark only jobs so",
+        ));
     };
     let digest = Digest::of_json(template).to_string();
     if let Some(Value::String(name)) = metadata(body)?.get_mut("name") {
-        name.push('-');
-        name.push_str(&digest[..8]);
+        *name = format!("{}-{}", shortened(name, LONGEST_NAME), &digest[..8]);
     }
     Ok(())
 }
@@ -209,15 +213,15 @@ fn label(metadata: &mut Map<String, Value>, origin: &Origin<'_>) -> Result<(), U
     let Value::Object(labels) = labels else {
         return Err(Unfit::new("`metadata.labels` is not a map", "write names and values"));
     };
-    labels.insert("app.kubernetes.io/managed-by".into(), "tenantry".into());
+    labels.insert(marks::MANAGED_BY.into(), marks::TENANTRY.into());
     labels.insert("app.kubernetes.io/part-of".into(), origin.part_of.into());
-    labels.insert("tenantry.dev/tenant".into(), origin.fence.tenant.as_str().into());
+    labels.insert(marks::TENANT.into(), origin.fence.tenant.as_str().into());
     match origin.subscription {
         Some(subscription) => {
-            labels.insert("tenantry.dev/subscription".into(), subscription.as_str().into());
+            labels.insert(marks::SUBSCRIPTION.into(), subscription.as_str().into());
         }
         None => {
-            labels.shift_remove("tenantry.dev/subscription");
+            labels.shift_remove(marks::SUBSCRIPTION);
         }
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! A repository in memory, with verbs, rendered as the daemon would.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,8 +10,10 @@ use jiff::Timestamp;
 use tenantry::model::Commit;
 use tenantry::model::Configuration;
 use tenantry::model::Finding;
+use tenantry::model::Resource;
 use tenantry::model::Snapshot;
 use tenantry::model::read::read_file;
+use tenantry::model::resource::OnDelete;
 use tenantry::model::snapshot::holds_documents;
 use tenantry::render::RenderError;
 use tenantry::render::Rendering;
@@ -24,7 +28,7 @@ pub(super) const NOW: &str = "2026-11-20T00:00:00Z";
 
 /// The files of a repository.
 #[derive(Clone)]
-pub(super) struct Files(BTreeMap<String, Vec<u8>>);
+pub(super) struct Files(pub(super) BTreeMap<String, Vec<u8>>);
 
 impl Files {
     /// The example that is part of this repository.
@@ -66,8 +70,8 @@ impl Files {
         let snapshot = Snapshot::of(Commit::new("0"), &self.0);
         let (templates, findings) = Templates::of(&snapshot);
         let files = snapshot.files.values().filter(|file| holds_documents(&file.path));
-        let configuration =
-            Configuration::of(files.map(|file| Arc::new(read_file(file))).collect());
+        let files = files.map(|file| Arc::new(read_file(file))).collect();
+        let configuration = Configuration::of(files);
         let checked = check(&configuration, &snapshot, &templates.names());
         Repository { templates, findings, checked }
     }
@@ -75,13 +79,21 @@ impl Files {
     /// Renders one tenant at [`NOW`].
     #[track_caller]
     pub(super) fn render(&self, tenant: &str) -> Rendering {
-        self.try_render(tenant).unwrap()
+        self.try_render(tenant).unwrap_or_else(|error| panic!("{error} ({:?})", error.help))
     }
 
     #[track_caller]
     pub(super) fn try_render(&self, tenant: &str) -> Result<Rendering, RenderError> {
-        let repository = self.read();
-        repository.render(tenant, NOW)
+        self.read().render(tenant, NOW)
+    }
+
+    /// Renders a tenant, and tells why that does not go: place, message and help.
+    #[track_caller]
+    pub(super) fn refused(&self, tenant: &str) -> String {
+        match self.try_render(tenant) {
+            Ok(_) => panic!("`{tenant}` is rendered"),
+            Err(error) => format!("{error}\n  help: {}", error.help.as_deref().unwrap_or("")),
+        }
     }
 }
 
@@ -106,4 +118,51 @@ impl Repository {
         let now: Timestamp = now.parse().unwrap();
         render(self.tenant(tenant), &self.templates, now)
     }
+}
+
+/// Ways to look at what was rendered.
+pub(super) trait Rendered {
+    /// The only resource of a kind.
+    fn one(&self, kind: &str) -> &Resource;
+    /// The resource of a kind and name.
+    fn named(&self, kind: &str, name: &str) -> &Resource;
+    /// Every resource, as `Kind/namespace/name`.
+    fn ids(&self) -> BTreeSet<String>;
+}
+
+impl Rendered for Rendering {
+    #[track_caller]
+    fn one(&self, kind: &str) -> &Resource {
+        let mut of_kind = self.rendered.resources.iter().filter(|one| &*one.id.kind == kind);
+        let one = of_kind.next().unwrap();
+        assert!(of_kind.next().is_none(), "there are several {kind}s");
+        one
+    }
+
+    #[track_caller]
+    fn named(&self, kind: &str, name: &str) -> &Resource {
+        let is = |one: &&Resource| &*one.id.kind == kind && &*one.id.name == name;
+        self.rendered.resources.iter().find(is).unwrap_or_else(|| panic!("no {kind} `{name}`"))
+    }
+
+    fn ids(&self) -> BTreeSet<String> {
+        self.rendered.resources.iter().map(|one| one.id.to_string()).collect()
+    }
+}
+
+/// What was rendered, as people read it: YAML, with what is not in the object in a comment above.
+pub(super) fn text(rendering: &Rendering) -> String {
+    let mut text = String::new();
+    for resource in &rendering.rendered.resources {
+        let subscription =
+            resource.subscription.as_ref().map_or(String::new(), |name| format!(" of {name}"));
+        let policy = match resource.on_delete {
+            OnDelete::Delete => "",
+            OnDelete::Keep => ", kept",
+            OnDelete::Orphan => ", orphaned",
+        };
+        writeln!(text, "--- # {}: {}{subscription}{policy}", resource.stage, resource.id).unwrap();
+        text.push_str(&serde_yaml::to_string(&resource.body).unwrap());
+    }
+    text
 }

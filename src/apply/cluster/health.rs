@@ -187,6 +187,10 @@ fn job(seen: &Seen) -> Health {
     if seen.spec["suspend"] == true {
         return waits("it is suspended");
     }
+    // Stopped with its subscription, it keeps nobody waiting: it goes on when that does.
+    if seen.spec["parallelism"] == 0 {
+        return Health::Ready;
+    }
     match (number(&seen.status, "active"), number(&seen.status, "failed")) {
         (0, 0) => waits("it has not begun"),
         (_, 0) => waits("it is running"),
@@ -286,6 +290,8 @@ mod tests {
         check("batch/Job", job(done), "ready");
         let failed = json!({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}]});
         check("batch/Job", job(failed), "✗ Job has reached the specified backoff limit");
+        let stopped = json!({"metadata": {"name": "migrate"}, "spec": {"parallelism": 0}});
+        check("batch/Job", stopped, "ready");
     }
 
     #[test]

@@ -43,7 +43,8 @@ pub(super) fn quickly(text: &str) -> Option<Vec<Rendered>> {
     let breaks = ['\u{2028}', '\u{2029}', '\u{feff}'];
     let odd = |next: char| next != '\n' && next.is_control() || breaks.contains(&next);
     let odd = if text.is_ascii() {
-        text.bytes().any(|byte| byte != b'\n' && byte.is_ascii_control())
+        // Without an early end, this is done many bytes at a time.
+        text.bytes().fold(false, |odd, byte| odd | (byte != b'\n' && byte.is_ascii_control()))
     } else {
         text.contains(odd)
     };
@@ -69,18 +70,12 @@ struct Reader<'text> {
 impl<'text> Reader<'text> {
     fn new(text: &'text str) -> Self {
         let mut lines = Vec::with_capacity(text.len() / 24);
-        let bytes = text.as_bytes();
         let mut begin = 0;
-        while begin < bytes.len() {
-            let end = bytes[begin..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-                .map_or(bytes.len(), |at| begin + at);
-            let start = bytes[begin..end]
-                .iter()
-                .position(|byte| *byte != b' ')
-                .map_or(end, |at| begin + at);
-            lines.push(Line { begin, start, end });
+        while begin < text.len() {
+            let rest = &text[begin..];
+            let end = begin + rest.find('\n').unwrap_or(rest.len());
+            let spaces = rest.bytes().take_while(|byte| *byte == b' ').count();
+            lines.push(Line { begin, start: begin + spaces, end });
             begin = end + 1;
         }
         Self { text, lines, next: 0, depth: 0 }
@@ -178,7 +173,7 @@ impl<'text> Reader<'text> {
     }
 
     fn map(&mut self, indent: usize) -> Option<Value> {
-        let mut entries = Map::new();
+        let mut entries = Map::with_capacity(4);
         while self.indentation() == Some(indent) {
             let line = self.line()?;
             if self.is_item(line) {
@@ -382,7 +377,7 @@ impl<'text> Reader<'text> {
         let is_map = self.text.as_bytes()[at] == b'{';
         let close = if is_map { b'}' } else { b']' };
         let mut items = Vec::new();
-        let mut entries = Map::new();
+        let mut entries = Map::with_capacity(4);
         let mut at = self.pass(at + 1, indent)?;
         let mut first = true;
         while self.text.as_bytes()[at] != close {
@@ -506,3 +501,6 @@ fn scalar(text: &str) -> Value {
         _ => Value::Null,
     }
 }
+
+#[cfg(test)]
+mod tests;
