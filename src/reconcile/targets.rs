@@ -92,7 +92,6 @@ impl Target for ClusterTarget {
     }
 
     async fn explain(&self, id: &ResourceId) -> Option<String> {
-        let _ = id;
-        None
+        self.targets.explain(id).await
     }
 }
