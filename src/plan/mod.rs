@@ -225,7 +225,7 @@ fn wanted(
             return block(plan, "its namespace is still being deleted");
         }
         let cause = if applied { drift("deleted", None) } else { Cause::Asked };
-        let due = applied || gates.open(outline);
+        let due = applied || gates.open(position, outline);
         let change = Change::Create { desired: position, cause };
         return plan.steps.push(Step { id: outline.id.clone(), change, due });
     };
@@ -248,7 +248,7 @@ fn wanted(
             _ => Cause::Unsure,
         }
     };
-    let due = cause != Cause::Asked || gates.open(outline);
+    let due = cause != Cause::Asked || gates.open(position, outline);
     let change =
         Change::Update { desired: position, cause, foreign_labels: live.foreign_labels.clone() };
     plan.steps.push(Step { id: outline.id.clone(), change, due });

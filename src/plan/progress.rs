@@ -125,31 +125,50 @@ pub fn progress(desired: &[Outline], observed: &Observed) -> Vec<Progress> {
         .collect()
 }
 
-/// Which stages are open: a stage is, when everything before it is ready.
+/// Which stages are open: a stage is, when everything before it is ready. The jobs of one stage
+/// run one after the other, as they are listed: a seed needs what a migration made.
 pub(super) struct Gates {
     /// The first stage that is not ready, by subscription; `None` holds what is shared.
     first_unready: BTreeMap<Option<Name>, Stage>,
+    /// The position of the first job of a stage that is not ready.
+    first_unready_job: BTreeMap<(Option<Name>, Stage), usize>,
 }
 
 impl Gates {
     pub(super) fn of(desired: &[Outline], observed: &Observed) -> Self {
         let mut first_unready: BTreeMap<Option<Name>, Stage> = BTreeMap::new();
-        for outline in desired {
-            if state_of(outline, observed) != StageState::Ready {
-                first_unready
-                    .entry(outline.subscription.clone())
-                    .and_modify(|stage| *stage = (*stage).min(outline.stage))
-                    .or_insert(outline.stage);
+        let mut first_unready_job = BTreeMap::new();
+        for (position, outline) in desired.iter().enumerate() {
+            if state_of(outline, observed) == StageState::Ready {
+                continue;
             }
+            let subscription = outline.subscription.clone();
+            if is_job(outline) {
+                first_unready_job.entry((subscription.clone(), outline.stage)).or_insert(position);
+            }
+            first_unready
+                .entry(subscription)
+                .and_modify(|stage| *stage = (*stage).min(outline.stage))
+                .or_insert(outline.stage);
         }
-        Self { first_unready }
+        Self { first_unready, first_unready_job }
     }
 
     /// Whether everything that stands before this is ready: of its own subscription, and of what is shared.
-    pub(super) fn open(&self, outline: &Outline) -> bool {
+    pub(super) fn open(&self, position: usize, outline: &Outline) -> bool {
         let reached = |subscription: &Option<Name>| {
             self.first_unready.get(subscription).is_none_or(|first| outline.stage <= *first)
         };
-        reached(&None) && (outline.subscription.is_none() || reached(&outline.subscription))
+        let in_turn = || {
+            let place = (outline.subscription.clone(), outline.stage);
+            self.first_unready_job.get(&place).is_none_or(|first| position <= *first)
+        };
+        reached(&None)
+            && (outline.subscription.is_none() || reached(&outline.subscription))
+            && (!is_job(outline) || in_turn())
     }
+}
+
+fn is_job(outline: &Outline) -> bool {
+    &*outline.id.group == "batch" && &*outline.id.kind == "Job"
 }

@@ -164,6 +164,24 @@ fn stages_wait_for_what_stands_before_them() {
 }
 
 #[test]
+fn the_jobs_of_a_stage_run_one_after_the_other() {
+    let mut desired = acme();
+    desired.push(outline("Job/acme/a-seed", Stage::Data, 1));
+    let mut world = World::default();
+    for _ in 0..3 {
+        world.step(&desired);
+    }
+    assert_eq!(shown(&world.plan(&desired)), ["+ Job/acme/migrate-1", "+? Job/acme/a-seed"]);
+    world.step(&desired);
+    world.edit("Job/acme/migrate-1", |live| {
+        live.health = Health::Progressing("it is running".into())
+    });
+    assert_eq!(shown(&world.plan(&desired)), ["+? Job/acme/a-seed"]);
+    world.edit("Job/acme/migrate-1", |live| live.health = Health::Ready);
+    assert_eq!(shown(&world.plan(&desired)), ["+ Job/acme/a-seed"]);
+}
+
+#[test]
 fn what_is_unhealthy_holds_back_news_but_not_repairs() {
     let mut world = World::default();
     let desired = acme();
