@@ -9,6 +9,7 @@ use super::valid::ValidSubscription;
 use super::valid::ValidTenant;
 use super::view::Customer;
 use super::view::Offer;
+use super::view::OfferedPart;
 use super::view::Purchase;
 use crate::model::Document;
 use crate::model::Name;
@@ -18,6 +19,7 @@ use crate::model::Subscription;
 use crate::model::UnitName;
 use crate::model::package::Runs;
 use crate::model::quantity::Quantity;
+use crate::model::subscription::ComponentOverride;
 
 /// Makes the tenant, or says what it lacks.
 pub(super) fn tenant(
@@ -69,27 +71,32 @@ fn subscription(purchase: &Purchase<'_>, offer: &Offer<'_>) -> ValidSubscription
 }
 
 /// The package's components as this subscription runs them.
-pub(super) fn components(bought: &Subscription, offer: &Offer<'_>) -> Vec<ValidComponent> {
-    offer
-        .parts
-        .iter()
-        .map(|part| {
-            let component = &part.component.spec;
-            let change = bought.overrides.components.get(&part.component.name);
-            ValidComponent {
-                document: Arc::clone(part.component),
-                replicas: change.and_then(|change| change.replicas).unwrap_or(part.replicas),
-                image: change
-                    .and_then(|change| change.image.as_ref())
-                    .unwrap_or(&component.image)
-                    .clone(),
-                resources: change
-                    .and_then(|change| change.resources.as_ref())
-                    .unwrap_or(&component.resources)
-                    .clone(),
-            }
+fn components(bought: &Subscription, offer: &Offer<'_>) -> Vec<Arc<ValidComponent>> {
+    let changes = &bought.overrides.components;
+    let shared = offer.parts.iter().zip(&offer.components);
+    shared
+        .map(|(part, shared)| match changes.get(&part.component.name) {
+            None => Arc::clone(shared),
+            change => Arc::new(component_of(part, change)),
         })
         .collect()
+}
+
+/// A component as it runs, with what a subscription changes.
+pub(super) fn component_of(
+    part: &OfferedPart<'_>,
+    change: Option<&ComponentOverride>,
+) -> ValidComponent {
+    let component = &part.component.spec;
+    let image = change.and_then(|change| change.image.as_ref()).unwrap_or(&component.image);
+    let resources =
+        change.and_then(|change| change.resources.as_ref()).unwrap_or(&component.resources);
+    ValidComponent {
+        document: Arc::clone(part.component),
+        replicas: change.and_then(|change| change.replicas).unwrap_or(part.replicas),
+        image: image.clone(),
+        resources: resources.clone(),
+    }
 }
 
 /// The package's amounts, with those of the subscription in their place.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::AnyDocument;
@@ -26,7 +27,7 @@ use crate::model::Tenant;
 use crate::model::UnitName;
 use crate::model::read::Origin;
 use crate::model::yaml;
-use crate::model::yaml::Node;
+use crate::model::yaml::Mark;
 
 /// What a finding is about, which decides who is held by it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,45 +198,56 @@ impl Findings {
 
     /// Looks up every place. Each finding comes with those it holds.
     pub(super) fn placed(self, snapshot: &Snapshot) -> Vec<(Finding, Vec<Subject>)> {
-        let mut places = Places { snapshot, files: HashMap::new() };
-        let placed = self.drafts.into_iter().map(|draft| {
+        let places = places(&self.drafts, snapshot);
+        let place = |at: &At| match places.get(&at.key()) {
+            Some(mark) => {
+                Place { file: Arc::clone(&at.file), line: mark.line, column: mark.column }
+            }
+            None => Place::file(&at.file),
+        };
+        let placed = self.drafts.iter().map(|draft| {
+            let related = draft.related.iter().map(|(at, what)| (place(at), what.clone()));
             let finding = Finding {
-                place: places.of(&draft.at),
+                place: place(&draft.at),
                 rule: draft.rule,
                 severity: draft.severity,
-                message: draft.message,
-                help: draft.help,
-                related: draft
-                    .related
-                    .into_iter()
-                    .map(|(at, what)| (places.of(&at), what))
-                    .collect(),
+                message: draft.message.clone(),
+                help: draft.help.clone(),
+                related: related.collect(),
             };
-            (finding, draft.holds)
+            (finding, draft.holds.clone())
         });
         placed.collect()
     }
 }
 
-/// Reads each file at most once more.
-struct Places<'a> {
-    snapshot: &'a Snapshot,
-    files: HashMap<Arc<str>, Vec<Node>>,
+/// What tells one field from another.
+type Key<'a> = (&'a str, Option<(usize, u32)>, &'a str);
+
+impl At {
+    fn key(&self) -> Key<'_> {
+        (&self.file, self.document, &self.path)
+    }
 }
 
-impl Places<'_> {
-    fn of(&mut self, at: &At) -> Place {
-        let Some((ordinal, line)) = at.document else { return Place::file(&at.file) };
-        // Findings of one file stand close together; trees of thousands of files would not fit.
-        if self.files.len() > 256 && !self.files.contains_key(&at.file) {
-            self.files.clear();
-        }
-        let nodes = self.files.entry(Arc::clone(&at.file)).or_insert_with(|| {
-            let file = self.snapshot.files.get(&at.file);
-            file.map(|file| yaml::read(&file.content).0).unwrap_or_default()
-        });
-        let mark = nodes.get(ordinal).map(|node| node.locate(&at.path));
-        let (line, column) = mark.map_or((line, 1), |mark| (mark.line, mark.column));
-        Place { file: Arc::clone(&at.file), line, column }
+/// The marks of every field that is pointed at. Each file is read once more, one at a time.
+fn places<'a>(drafts: &'a [Draft], snapshot: &Snapshot) -> HashMap<Key<'a>, Mark> {
+    let mut by_file: HashMap<&str, HashSet<Key<'_>>> = HashMap::new();
+    for at in drafts
+        .iter()
+        .flat_map(|draft| [&draft.at].into_iter().chain(draft.related.iter().map(|(at, _)| at)))
+    {
+        by_file.entry(&at.file).or_default().insert(at.key());
     }
+    let mut places = HashMap::new();
+    for (path, keys) in by_file {
+        let file = snapshot.files.get(path);
+        let nodes = file.map(|file| yaml::read(&file.content).0).unwrap_or_default();
+        for key in keys {
+            let (_, Some((ordinal, line)), path) = key else { continue };
+            let mark = nodes.get(ordinal).map(|node| node.locate(path));
+            places.insert(key, mark.unwrap_or(Mark { line, column: 1 }));
+        }
+    }
+    places
 }

@@ -41,7 +41,7 @@ pub struct ValidSubscription {
     /// The public address, then the customer's own domains.
     pub hosts: Vec<String>,
     /// The package's components with the overrides applied, each after those it needs.
-    pub components: Vec<ValidComponent>,
+    pub components: Vec<Arc<ValidComponent>>,
     /// The component that renders the package's cache, where it has one.
     pub cache: Option<Arc<Document<Component>>>,
     /// The package's quota with the overrides applied.

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use super::assemble::component_of;
 use super::demand::Demand;
 use super::unread::Unread;
+use super::valid::ValidComponent;
 use crate::model::Cluster;
 use crate::model::Component;
 use crate::model::Configuration;
@@ -29,6 +31,8 @@ pub(super) struct Offer<'a> {
     /// Each after those it needs, otherwise as the package lists them.
     pub(super) parts: Vec<OfferedPart<'a>>,
     pub(super) cache: Option<&'a Arc<Document<Component>>>,
+    /// The parts as they run where a subscription changes nothing.
+    pub(super) components: Vec<Arc<ValidComponent>>,
     /// A component it names that is not there.
     pub(super) missing: Option<&'a Name>,
     /// What it asks of a cluster, without overrides.
@@ -184,10 +188,24 @@ fn namespace(placement: &Placement, subscription: &Subscription) -> String {
 }
 
 fn address(pattern: &str, subscription: &Subscription, domain: &str) -> String {
-    pattern
-        .replace("{subdomain}", subscription.subdomain())
-        .replace("{tenant}", subscription.tenant.as_str())
-        .replace("{domain}", domain)
+    let mut address = String::with_capacity(pattern.len() + domain.len() + 40);
+    let mut rest = pattern;
+    while let Some(open) = rest.find('{') {
+        let (before, from) = rest.split_at(open);
+        address.push_str(before);
+        let filled = [
+            ("{subdomain}", subscription.subdomain()),
+            ("{tenant}", subscription.tenant.as_str()),
+            ("{domain}", domain),
+        ]
+        .into_iter()
+        .find_map(|(name, value)| Some((value, from.strip_prefix(name)?)));
+        let (value, after) = filled.unwrap_or(("{", &from[1..]));
+        address.push_str(value);
+        rest = after;
+    }
+    address.push_str(rest);
+    address
 }
 
 /// Resolves what packages are made of.
@@ -209,24 +227,50 @@ fn offer<'a>(package: &'a Arc<Document<Package>>, configuration: &'a Configurati
     let missing = named
         .chain(package.spec.cache.as_ref().map(|cache| &cache.component))
         .find(|name| component(name).is_none());
+    let parts = in_order(parts.collect());
+    let components = parts.iter().map(|part| Arc::new(component_of(part, None))).collect();
     let demand = Demand::default();
-    let offer = Offer { package, parts: in_order(parts.collect()), cache, missing, demand };
+    let offer = Offer { package, parts, cache, components, missing, demand };
     Offer { demand: Demand::of_package(&offer), ..offer }
 }
 
-/// Puts each part after those it needs. Parts of a cycle come last; a rule reports them.
-fn in_order(mut waiting: Vec<OfferedPart<'_>>) -> Vec<OfferedPart<'_>> {
-    let mut ordered: Vec<OfferedPart<'_>> = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() {
-        let ready = waiting.iter().position(|part| {
-            let still_waiting = |needed: &Name| {
-                waiting.iter().any(|other| {
-                    other.component.name == *needed && other.component.name != part.component.name
-                })
-            };
-            !part.component.spec.needs.iter().any(still_waiting)
-        });
-        ordered.push(waiting.remove(ready.unwrap_or(0)));
+/// Puts each part after those it needs. Parts of a circle come last; a rule reports them.
+fn in_order(parts: Vec<OfferedPart<'_>>) -> Vec<OfferedPart<'_>> {
+    let positions: HashMap<&Name, usize> =
+        parts.iter().enumerate().map(|(index, part)| (&part.component.name, index)).collect();
+    let needs: Vec<BTreeSet<usize>> = parts
+        .iter()
+        .map(|part| {
+            part.component
+                .spec
+                .needs
+                .iter()
+                .filter_map(|name| positions.get(name).copied())
+                .collect()
+        })
+        .collect();
+    let mut needed_by = vec![Vec::new(); parts.len()];
+    for (index, needs) in needs.iter().enumerate() {
+        for need in needs {
+            needed_by[*need].push(index);
+        }
     }
-    ordered
+    let mut missing: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
+    let mut ready: BTreeSet<usize> =
+        (0..parts.len()).filter(|index| missing[*index] == 0).collect();
+    let mut rank = vec![usize::MAX; parts.len()];
+    let mut next = 0;
+    while let Some(index) = ready.pop_first() {
+        rank[index] = next;
+        next += 1;
+        for dependent in &needed_by[index] {
+            missing[*dependent] -= 1;
+            if missing[*dependent] == 0 {
+                ready.insert(*dependent);
+            }
+        }
+    }
+    let mut ranked: Vec<(usize, OfferedPart<'_>)> = rank.into_iter().zip(parts).collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, part)| part).collect()
 }

@@ -43,3 +43,18 @@ fn limits_count_as_well() {
     held: globex; valid: acme
     ");
 }
+
+#[test]
+fn volumes_need_storage() {
+    let repository = repository()
+        .changed("clusters/one.yaml", "memory: 20Gi", "memory: 20Gi, storage: 15Gi")
+        .adding("components/web.yaml", "volumes: [{ name: data, path: /data, size: 10Gi }]");
+    insta::assert_snapshot!(repository.said(), @"
+    clusters/one.yaml:10:3 warning capacity-exceeded: volumes add up to 20.0 of 15.0 GiB, which is 133 %
+      help: add a node and raise `capacity`, or place new tenants on another cluster
+    tenants/globex/shop.yaml:7:12 error capacity-exceeded: this subscription does not fit on the cluster `one`
+      clusters/one.yaml:10:3 all that it has
+      help: place the tenant on another cluster, or raise the `capacity` of this one
+    held: globex; valid: acme
+    ");
+}

@@ -21,6 +21,8 @@ fn two_subscriptions_share_a_namespace_only_where_their_packages_say_so() {
     tenants/acme/two.yaml:6:11 error foreign-namespace: subscription `shop` is in the namespace `shop-acme` already
       tenants/acme/shop.yaml:6:11 it belongs to this one
       help: choose another `subdomain`
+    tenants/acme/two.yaml:7:12 error quota-too-small: the quota of `shop-acme` has `limits.cpu`, and `two` adds nothing to it
+      help: add `limits.cpu` to the `quota` of the package `two`
     held: acme; valid: globex
     ");
 }

@@ -27,11 +27,11 @@ fn names_in_braces_are_filled_in() {
 
 #[test]
 fn every_name_that_is_allowed_is_filled_in() {
-    let all: String = PLACEHOLDERS.iter().map(|name| format!("{{{name}}} ")).collect();
+    let all = PLACEHOLDERS.join("} {");
     let mut snapshot = example::snapshot();
     let path = "components/n8n.yaml";
     let text =
-        snapshot.text(path).unwrap().replace("value: https }", &format!("value: \"{all}\" }}"));
+        snapshot.text(path).unwrap().replace("value: https }", &format!("value: \"{{{all}}}\" }}"));
     let file = tenantry::model::snapshot::File::new(path.into(), text.as_bytes().into());
     snapshot.files.insert(path.into(), file);
     let files = snapshot.document_files().map(|file| Arc::new(read::read_file(file))).collect();

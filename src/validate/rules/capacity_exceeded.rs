@@ -1,13 +1,12 @@
 //! A cluster carries what it has promised, also after the loss of a node.
 //!
-//! Requests add up to at most what is left beside the reserve, and limits to at most the
-//! oversubscription. From nine tenths on, the cluster gets a warning. Where it is more than all,
+//! Requests add up to at most what is left beside the reserve, limits to at most the
+//! oversubscription, and volumes to the storage there is. From nine tenths on, the cluster gets a warning. Where it is more than all,
 //! the subscriptions that started last get an error, as many as do not fit: those that were there
 //! before go on converging, and a new one is not opened. A subscription that runs already and is
 //! among the last keeps its last good state. Suspended ones count: they may come back any day.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::Rule;
 use crate::model::Cluster;
@@ -15,7 +14,6 @@ use crate::model::Document;
 use crate::model::Name;
 use crate::model::quantity::Quantity;
 use crate::validate::demand::Demand;
-use crate::validate::demand::Sums;
 use crate::validate::findings::Findings;
 use crate::validate::findings::Located as _;
 use crate::validate::view::Purchase;
@@ -27,8 +25,20 @@ pub(super) const RULE: Rule = Rule::whole(
     check,
 );
 
+/// What is asked for, or what there is: CPU and memory, requested and limited, and storage.
+type Amounts = [i128; 5];
+
+/// What each of the amounts is called, its unit, and how many thousandths that has.
+const FIELDS: [(&str, &str, i128); 5] = [
+    ("requests for CPU", "cores", 1000),
+    ("requests for memory", "GiB", 1000 << 30),
+    ("limits of CPU", "cores", 1000),
+    ("limits of memory", "GiB", 1000 << 30),
+    ("volumes", "GiB", 1000 << 30),
+];
+
 fn check(world: &World<'_>, findings: &mut Findings) {
-    let mut by_cluster: BTreeMap<&Name, Vec<(&Purchase<'_>, Sums)>> = BTreeMap::new();
+    let mut by_cluster: BTreeMap<&Name, Vec<(&Purchase<'_>, Amounts)>> = BTreeMap::new();
     for customer in &world.customers {
         let Some(cluster) = customer.cluster.filter(|cluster| cluster.spec.capacity.is_some())
         else {
@@ -38,12 +48,12 @@ fn check(world: &World<'_>, findings: &mut Findings) {
         load.extend(customer.subscriptions.iter().filter_map(|purchase| {
             let offer = purchase.offer.filter(|_| purchase.runs_on_a_cluster())?;
             let subscription = &purchase.document.spec;
-            let sums = if subscription.overrides.components.is_empty() {
-                offer.demand.sums
+            let asked = if subscription.overrides.components.is_empty() {
+                asked(&offer.demand)
             } else {
-                Demand::of_subscription(offer, subscription).sums
+                asked(&Demand::of_subscription(offer, subscription))
             };
-            Some((purchase, sums))
+            Some((purchase, asked))
         }));
     }
     for (name, load) in by_cluster {
@@ -55,42 +65,48 @@ fn check(world: &World<'_>, findings: &mut Findings) {
     }
 }
 
+fn asked(demand: &Demand) -> Amounts {
+    let sums = demand.sums;
+    [
+        sums.requested_cpu,
+        sums.requested_memory,
+        sums.limited_cpu,
+        sums.limited_memory,
+        demand.storage,
+    ]
+}
+
 /// What may be asked of a cluster, where its percentages make sense: another rule looks at them.
-fn room(cluster: &Cluster) -> Option<Sums> {
+fn room(cluster: &Cluster) -> Option<Amounts> {
     let capacity = cluster.capacity.as_ref()?;
     let kept = 100_u16.checked_sub(capacity.reserve.into()).filter(|kept| *kept > 0)?;
     let percent =
         |amount: &Quantity, percent: u16| amount.milli().saturating_mul(percent.into()) / 100;
-    Some(Sums {
-        requested_cpu: percent(&capacity.cpu, kept),
-        requested_memory: percent(&capacity.memory, kept),
-        limited_cpu: percent(&capacity.cpu, capacity.oversubscription),
-        limited_memory: percent(&capacity.memory, capacity.oversubscription),
-    })
+    Some([
+        percent(&capacity.cpu, kept),
+        percent(&capacity.memory, kept),
+        percent(&capacity.cpu, capacity.oversubscription),
+        percent(&capacity.memory, capacity.oversubscription),
+        capacity.storage.as_ref().map_or(i128::MAX, Quantity::milli),
+    ])
 }
 
 fn compare(
     cluster: &Document<Cluster>,
-    room: Sums,
-    mut load: Vec<(&Purchase<'_>, Sums)>,
+    room: Amounts,
+    mut load: Vec<(&Purchase<'_>, Amounts)>,
     findings: &mut Findings,
 ) {
-    let total = load.iter().fold(Sums::default(), |total, (_, sums)| total.plus(*sums));
-    for (what, asked, there) in fields(total, room) {
+    let total = load.iter().fold(Amounts::default(), |total, (_, asked)| plus(total, *asked));
+    for ((what, unit, size), (asked, there)) in FIELDS.into_iter().zip(total.into_iter().zip(room))
+    {
         let percent = asked.saturating_mul(100) / there.max(1);
         if percent >= 90 {
-            let amounts = match what {
-                Field::RequestedCpu | Field::LimitedCpu => {
-                    format!("{} of {} cores", tenths(asked, 1000), tenths(there, 1000))
-                }
-                Field::RequestedMemory | Field::LimitedMemory => {
-                    format!("{} of {} GiB", tenths(asked, 1000 << 30), tenths(there, 1000 << 30))
-                }
-            };
+            let (asked, there) = (tenths(asked, size), tenths(there, size));
             findings
                 .warning(
                     cluster.at("spec.capacity"),
-                    format!("{what} add up to {amounts}, which is {percent} %"),
+                    format!("{what} add up to {asked} of {there} {unit}, which is {percent} %"),
                 )
                 .help("add a node and raise `capacity`, or place new tenants on another cluster");
         }
@@ -99,52 +115,29 @@ fn compare(
         return;
     }
     load.sort_by_key(|(purchase, _)| purchase.seniority());
-    let mut sum = Sums::default();
-    for (purchase, sums) in load {
-        let with_it = sum.plus(sums);
+    let mut sum = Amounts::default();
+    for (purchase, asked) in load {
+        let with_it = plus(sum, asked);
         if fits(with_it, room) {
             sum = with_it;
-        } else {
-            let message =
-                format!("this subscription does not fit on the cluster `{}`", cluster.name);
-            findings
-                .error(purchase.document.at("spec.package"), message)
-                .help("place the tenant on another cluster, or raise the `capacity` of this one")
-                .related(cluster.at("spec.capacity"), "all that it has");
+            continue;
         }
+        findings
+            .error(
+                purchase.document.at("spec.package"),
+                format!("this subscription does not fit on the cluster `{}`", cluster.name),
+            )
+            .help("place the tenant on another cluster, or raise the `capacity` of this one")
+            .related(cluster.at("spec.capacity"), "all that it has");
     }
 }
 
-fn fits(asked: Sums, room: Sums) -> bool {
-    fields(asked, room).iter().all(|(_, asked, there)| asked <= there)
+fn plus(one: Amounts, other: Amounts) -> Amounts {
+    std::array::from_fn(|index| one[index].saturating_add(other[index]))
 }
 
-#[derive(Clone, Copy)]
-enum Field {
-    RequestedCpu,
-    RequestedMemory,
-    LimitedCpu,
-    LimitedMemory,
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::RequestedCpu => "requests for CPU",
-            Self::RequestedMemory => "requests for memory",
-            Self::LimitedCpu => "limits of CPU",
-            Self::LimitedMemory => "limits of memory",
-        })
-    }
-}
-
-fn fields(asked: Sums, room: Sums) -> [(Field, i128, i128); 4] {
-    [
-        (Field::RequestedCpu, asked.requested_cpu, room.requested_cpu),
-        (Field::RequestedMemory, asked.requested_memory, room.requested_memory),
-        (Field::LimitedCpu, asked.limited_cpu, room.limited_cpu),
-        (Field::LimitedMemory, asked.limited_memory, room.limited_memory),
-    ]
+fn fits(asked: Amounts, room: Amounts) -> bool {
+    asked.iter().zip(room).all(|(asked, there)| *asked <= there)
 }
 
 /// An amount in some unit with one digit after the point.

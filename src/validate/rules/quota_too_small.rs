@@ -1,6 +1,7 @@
 //! A namespace's quota has room for what runs in it, and for the one more pod of an update.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::Rule;
 use crate::model::quantity::Quantity;
@@ -10,6 +11,7 @@ use crate::validate::findings::At;
 use crate::validate::findings::Findings;
 use crate::validate::findings::Located as _;
 use crate::validate::view::Customer;
+use crate::validate::view::Purchase;
 use crate::validate::view::World;
 
 pub(super) const RULE: Rule = Rule::whole(
@@ -31,16 +33,14 @@ fn check_packages(world: &World<'_>, findings: &mut Findings) {
     }
 }
 
-/// Where a subscription changes nothing, its package has been looked at already.
 fn check_customer(_: &World<'_>, customer: &Customer<'_>, findings: &mut Findings) {
     for purchase in &customer.subscriptions {
         let overrides = &purchase.document.spec.overrides;
-        let Some(offer) = purchase.offer.filter(|offer| offer.missing.is_none()) else { continue };
+        // Where a subscription changes nothing, its package has been looked at already.
         if overrides.quota.is_empty() && overrides.components.is_empty() {
             continue;
         }
-        let quota = overridden(&offer.package.spec.quota, &overrides.quota);
-        let demand = Demand::of_subscription(offer, &purchase.document.spec);
+        let Some((quota, demand)) = asks(purchase) else { continue };
         for short in shortages(&quota, &demand) {
             let path = if overrides.quota.contains_key(short.name) {
                 format!("spec.overrides.quota.{}", short.name)
@@ -50,6 +50,48 @@ fn check_customer(_: &World<'_>, customer: &Customer<'_>, findings: &mut Finding
             short.tell(purchase.document.at(path), findings);
         }
     }
+    if customer.subscriptions.len() > 1 {
+        check_neighbours(customer, findings);
+    }
+}
+
+/// In a namespace that several subscriptions share their quotas add up: one that is not limited
+/// where its neighbours are would live on what is theirs.
+fn check_neighbours(customer: &Customer<'_>, findings: &mut Findings) {
+    let mut limited: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let purchases = || {
+        customer.subscriptions.iter().filter_map(|purchase| {
+            let namespace = purchase.namespace.as_deref()?;
+            let package = &purchase.offer?.package.spec;
+            let own = &purchase.document.spec.overrides.quota;
+            let quota: BTreeSet<&str> =
+                package.quota.keys().chain(own.keys()).map(String::as_str).collect();
+            Some((purchase, namespace, quota))
+        })
+    };
+    for (_, namespace, quota) in purchases() {
+        limited.entry(namespace).or_default().extend(quota);
+    }
+    for (purchase, namespace, quota) in purchases() {
+        let lacking = limited[namespace].iter().find(|name| !quota.contains(*name));
+        if let Some(lacking) = lacking {
+            let package = &purchase.document.spec.package;
+            findings
+                .error(
+                    purchase.document.at("spec.package"),
+                    format!("the quota of `{namespace}` has `{lacking}`, and `{package}` adds nothing to it"),
+                )
+                .help(format!("add `{lacking}` to the `quota` of the package `{package}`"));
+        }
+    }
+}
+
+/// What a subscription may use, and what it asks for.
+fn asks(purchase: &Purchase<'_>) -> Option<(BTreeMap<String, Quantity>, Demand)> {
+    let offer = purchase.offer.filter(|offer| offer.missing.is_none())?;
+    let subscription = &purchase.document.spec;
+    let quota = overridden(&offer.package.spec.quota, &subscription.overrides.quota);
+    Some((quota, Demand::of_subscription(offer, subscription)))
 }
 
 struct Shortage<'a> {
