@@ -88,7 +88,7 @@ fn tenant(organisation: &str, value: &str) -> ValidTenant {
         primary_color: Some(organisation.to_owned()),
         secondary_color: Some(value.to_owned()),
     });
-    let component = &mut tenant.namespaces[0].subscriptions[0].components[0];
+    let component = Arc::make_mut(&mut tenant.namespaces[0].subscriptions[0].components[0]);
     component.image = format!("image:{value}");
     let component = &mut Arc::make_mut(&mut component.document).spec;
     component.environment.insert("VALUE".into(), Setting::Value(value.to_owned()));
