@@ -221,6 +221,21 @@ async fn a_suspended_role_is_sent_out_and_let_in_again() {
 }
 
 #[tokio::test]
+async fn a_suspension_cut_short_at_any_point_is_continued() {
+    for statements in 0..3 {
+        let Some(world) = world().await else { return };
+        world.apply(json!({})).await;
+        let mut inside = world.log_in("first-password").await.unwrap();
+        let suspended = world.resource(&json!({"login": false}));
+        let password = secret("first-password");
+        let _ = world.databases.apply_up_to(&world.unit, &suspended, &password, statements).await;
+        world.apply(json!({"login": false})).await;
+        assert!(sqlx::raw_sql("select 1").execute(&mut inside).await.is_err(), "{statements}");
+        assert_eq!(world.apply(json!({"login": false})).await.outcome, Outcome::Unchanged);
+    }
+}
+
+#[tokio::test]
 async fn whatever_somebody_changes_is_seen_and_put_back() {
     let Some(world) = world().await else { return };
     let before = world.apply(json!({})).await.live.unwrap();

@@ -1,22 +1,19 @@
 //! What a write would do, without doing it.
 
-use http::Method;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::apply::error::ApplyError;
 use crate::model::Resource;
 use crate::model::UnitName;
-use crate::model::marks;
 
 use super::Cluster;
-use super::connection::APPLY_PATCH;
-use super::connection::Call;
 use super::generate;
 use super::generate::LiveSecret;
 use super::generate::Wanted;
-use super::kinds::Served;
 use super::rules::Rules;
+use super::write::Write;
+use super::write::hidden;
 use super::write::is_secret;
 use super::write::marked;
 
@@ -45,8 +42,9 @@ impl Cluster {
             None => None,
         };
         let mut body = marked(unit, resource);
+        let rules = Rules::of(&resource.body);
         if let (Some(before), Some(there)) = (&before, &there) {
-            Rules::of(&resource.body).bend(&mut body, before, &there.seen);
+            rules.bend(&mut body, before, &there.seen);
         }
         if is_secret(id) {
             let live: LiveSecret = match &there {
@@ -57,10 +55,13 @@ impl Cluster {
             let generated = wanted.map(|wanted| wanted.foreseen(&live)).unwrap_or_default();
             generate::fill_in(&mut body, &generated);
         }
-        let mut after = match self.ask(&served, resource, &body).await {
+        let what = format!("{id} would be refused");
+        let write = Write { served: &served, id, rules: &rules, more: "&dryRun=All", what: &what };
+        let sent = self.patch(&write, body.clone()).await;
+        let mut after = match sent.map_err(|error| hidden(id, error)) {
             // Its namespace would be made first.
             Err(error) if error.is_not_found() && before.is_none() => body,
-            answer => answer?,
+            reply => self.connection().parse(&reply?.body)?,
         };
         if is_secret(id) {
             hide_values(before.as_mut(), &mut after);
@@ -68,21 +69,6 @@ impl Cluster {
         before.as_mut().map(leave_out);
         leave_out(&mut after);
         Ok(Preview { before, after })
-    }
-
-    async fn ask(
-        &self,
-        served: &Served,
-        resource: &Resource,
-        body: &Value,
-    ) -> Result<Value, ApplyError> {
-        let manager = marks::TENANTRY;
-        let path =
-            format!("{}?fieldManager={manager}&force=true&dryRun=All", served.object(&resource.id));
-        let bytes = body.to_string().into_bytes();
-        let what = format!("{} would be refused", resource.id);
-        let call = Call::with(Method::PATCH, path, APPLY_PATCH, &bytes);
-        self.connection().read(&what, &call).await
     }
 }
 

@@ -44,6 +44,17 @@ pub(super) struct There {
     pub(super) seen: Seen,
 }
 
+/// A write to be made, or to be foreseen.
+pub(super) struct Write<'a> {
+    pub(super) served: &'a Served,
+    pub(super) id: &'a ResourceId,
+    pub(super) rules: &'a Rules,
+    /// What is added to the query.
+    pub(super) more: &'a str,
+    /// What a refusal begins with.
+    pub(super) what: &'a str,
+}
+
 impl Cluster {
     /// Puts an object into the state that is asked for, and takes labels off that are not ours.
     pub async fn apply(
@@ -57,12 +68,11 @@ impl Cluster {
         let served = self.kinds().written(self.connection(), id, api_version).await?;
         let what = format!("{id} was refused");
         let applied = self.apply_until_settled(unit, resource, &served, &what).await;
-        let (mut reply, mut outcome) = applied.map_err(|error| hidden(id, error))?;
+        let (mut seen, mut outcome) = applied.map_err(|error| hidden(id, error))?;
         if !foreign_labels.is_empty() {
-            reply = self.take_labels_off(&served, id, foreign_labels, &what).await?;
+            seen = self.take_labels_off(&served, id, foreign_labels, &what).await?;
             outcome = if outcome == Outcome::Created { outcome } else { Outcome::Changed };
         }
-        let seen: Seen = self.connection().parse(&reply.body)?;
         let live = seen.live(&served.kind);
         self.store().wrote(unit, id, live.clone(), seen.version());
         Ok(Done { id: id.clone(), outcome, live: Some(live) })
@@ -74,7 +84,7 @@ impl Cluster {
         resource: &Resource,
         served: &Served,
         what: &str,
-    ) -> Result<(Reply, Outcome), ApplyError> {
+    ) -> Result<(Seen, Outcome), ApplyError> {
         let rules = Rules::of(&resource.body);
         let wanted = Wanted::of(&resource.body, &resource.id.to_string())?;
         let mut made = false;
@@ -93,29 +103,27 @@ impl Cluster {
                 || self.store().version(&resource.id).map(|(_, version)| version),
                 |there| Some(there.seen.version()),
             );
-            match self.patch(served, &resource.id, body, &rules, what).await {
+            let write = Write { served, id: &resource.id, rules: &rules, more: "", what };
+            match self.patch(&write, body).await {
                 Err(error) if error.is_conflict() && there.is_some() && attempt < ATTEMPTS => {
                     tokio::time::sleep(jitter(attempt)).await;
                 }
                 reply => {
                     let reply = reply?;
-                    let outcome =
-                        if made { Outcome::Created } else { self.outcome(&reply, before)? };
-                    return Ok((reply, outcome));
+                    let seen: Seen = self.connection().parse(&reply.body)?;
+                    let outcome = if made || reply.code == 201 {
+                        Outcome::Created
+                    } else if before.is_some_and(|before| before == seen.version()) {
+                        // The version tells that the write did nothing.
+                        Outcome::Unchanged
+                    } else {
+                        Outcome::Changed
+                    };
+                    return Ok((seen, outcome));
                 }
             }
         }
         Err(ApplyError::Contended { what: resource.id.to_string() })
-    }
-
-    /// Whether the write did anything, told by the version before and after.
-    fn outcome(&self, reply: &Reply, before: Option<u64>) -> Result<Outcome, ApplyError> {
-        if reply.code == 201 {
-            return Ok(Outcome::Created);
-        }
-        let seen: Seen = self.connection().parse(&reply.body)?;
-        let same = before.is_some_and(|before| before != 0 && before == seen.version());
-        Ok(if same { Outcome::Unchanged } else { Outcome::Changed })
     }
 
     /// Reads what is there.
@@ -190,24 +198,21 @@ impl Cluster {
 
     /// Sends the body. Where others may take any field, it is first sent without force, and then
     /// again without the fields that others have.
-    async fn patch(
+    pub(super) async fn patch(
         &self,
-        served: &Served,
-        id: &ResourceId,
+        write: &Write<'_>,
         mut body: Value,
-        rules: &Rules,
-        what: &str,
     ) -> Result<Reply, ApplyError> {
         let path = |force: bool| {
-            let object = served.object(id);
+            let (object, more) = (write.served.object(write.id), write.more);
             let manager = marks::TENANTRY;
-            format!("{object}?fieldManager={manager}&force={force}&fieldValidation=Strict")
+            format!("{object}?fieldManager={manager}&force={force}&fieldValidation=Strict{more}")
         };
-        let mut force = !rules.yields_all;
+        let mut force = !write.rules.yields_all;
         loop {
             let bytes = body.to_string().into_bytes();
             let call = Call::with(Method::PATCH, path(force), APPLY_PATCH, &bytes);
-            match self.connection().send(what, &call).await {
+            match self.connection().send(write.what, &call).await {
                 Err(ApplyError::Refused { status, .. }) if !force && is_about_owners(&status) => {
                     for field in taken(&status) {
                         fields::remove(&mut body, field);
@@ -226,12 +231,12 @@ impl Cluster {
         id: &ResourceId,
         labels: &[Box<str>],
         what: &str,
-    ) -> Result<Reply, ApplyError> {
+    ) -> Result<Seen, ApplyError> {
         let labels: Map<String, Value> =
             labels.iter().map(|label| (label.to_string(), Value::Null)).collect();
         let body = json!({"metadata": {"labels": labels}}).to_string().into_bytes();
         let path = format!("{}?fieldManager={}", served.object(id), marks::TENANTRY);
-        self.connection().send(what, &Call::with(Method::PATCH, path, MERGE_PATCH, &body)).await
+        self.connection().read(what, &Call::with(Method::PATCH, path, MERGE_PATCH, &body)).await
     }
 
     /// Deletes what has this identity and nothing else.
@@ -346,7 +351,7 @@ fn taken(status: &Status) -> Vec<&str> {
 }
 
 /// What the API server says about a Secret may quote it.
-fn hidden(id: &ResourceId, error: ApplyError) -> ApplyError {
+pub(super) fn hidden(id: &ResourceId, error: ApplyError) -> ApplyError {
     match error {
         ApplyError::Refused { what, mut status } if is_secret(id) && status.code != 403 => {
             let fields: Vec<&str> =

@@ -57,7 +57,8 @@ impl Session {
         };
         let sql = format!(
             "select r.rolname::text, r.rolcanlogin, r.rolconnlimit, {verifier}, s.description,
-                r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication or r.rolbypassrls
+                r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication or r.rolbypassrls,
+                not r.rolcanlogin and exists(select from pg_stat_activity a where a.usesysid = r.oid)
             from pg_roles r left join pg_shdescription s
                 on s.objoid = r.oid and s.classoid = 'pg_authid'::regclass
             where r.rolname::text = $1 or (starts_with(s.description, $2) and position($3 in s.description) > 0)"
@@ -141,6 +142,7 @@ fn role(row: &PgRow) -> Result<Role, sqlx::Error> {
         connections: row.try_get(2)?,
         privileged: row.try_get(5)?,
         password_is_ours,
+        lingers: row.try_get(6)?,
         mark,
     })
 }
@@ -200,9 +202,9 @@ impl There {
     /// A digest of everything that we decide and that can be seen from outside.
     fn owned(&self) -> Digest {
         let role = self.role.as_ref().map(|role| {
-            let Role { name, login, connections, privileged, password_is_ours, mark } = role;
-            let marked = mark.is_some();
-            (name, login, connections, privileged, password_is_ours, marked)
+            let Role { name, login, connections, privileged, password_is_ours, lingers, mark } =
+                role;
+            (name, login, connections, privileged, password_is_ours, lingers, mark.is_some())
         });
         let database = self.database.as_ref().map(|database| {
             let Database { name, owner, open, public, mark } = database;

@@ -87,6 +87,7 @@ impl Mark {
 }
 
 /// A role as it is.
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Role {
     pub(super) name: String,
@@ -97,6 +98,8 @@ pub(super) struct Role {
     pub(super) privileged: bool,
     /// Whether the password is the one that we set last, as far as we may know.
     pub(super) password_is_ours: bool,
+    /// Whether it may not log in and yet is inside.
+    pub(super) lingers: bool,
     pub(super) mark: Option<Mark>,
 }
 
@@ -400,10 +403,10 @@ fn alter_role(wanted: &Wanted<'_>, role: &Role) -> Vec<Statement> {
         let doing = format!("changing the role `{}`", spec.role);
         statements.push(Statement { place: Place::Server, doing, sql });
     }
-    if !spec.login && !as_wanted {
+    if !spec.login && (role.login || role.lingers) {
         // Whoever is inside stays inside, unless told to leave.
         let sql = format!(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = {}",
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = {}",
             literal(&spec.role)
         );
         let doing = format!("ending the connections of `{}`", spec.role);
@@ -511,6 +514,7 @@ mod tests {
             connections: 20,
             privileged: false,
             password_is_ours: true,
+            lingers: false,
             mark: Some(role_mark(&wanted(spec))),
         };
         let database = Database {
