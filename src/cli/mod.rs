@@ -66,7 +66,7 @@ enum Command {
     Render(render::Arguments),
     Plan(plan::Arguments),
     Approve(approve::Arguments),
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     Status(status::Arguments),
     History(history::Arguments),
     Explain(explain::Arguments),

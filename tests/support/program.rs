@@ -33,7 +33,7 @@ impl Program {
     /// Runs it in this folder, which it shows as `[FOLDER]`.
     pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
-        self.hiding(folder.display(), "[FOLDER]")
+        self.hiding(&folder.display(), "[FOLDER]")
     }
 
     /// Runs it in the folder of this repository, where the example is.
@@ -54,7 +54,7 @@ impl Program {
     }
 
     /// Shows something that differs from run to run by a name.
-    pub(crate) fn hiding(mut self, text: impl ToString, name: &'static str) -> Self {
+    pub(crate) fn hiding(mut self, text: &impl ToString, name: &'static str) -> Self {
         self.hidden.push((text.to_string(), name));
         self
     }
@@ -83,7 +83,7 @@ impl Told {
             shown.extend(["[stderr]\n", &self.err]);
         }
         if self.code != 0 {
-            shown.push_str(&format!("[exit code {}]\n", self.code));
+            shown.extend(["[exit code ", &self.code.to_string(), "]\n"]);
         }
         shown
     }
