@@ -6,6 +6,7 @@ mod explain;
 mod failure;
 mod files;
 mod history;
+mod live;
 mod output;
 mod past;
 mod plan;

@@ -20,14 +20,17 @@ use super::Exit;
 use super::Failure;
 use super::Output;
 use super::files;
+use super::live;
+use super::run::Clusters;
 
 /// Show what would be done, and do nothing
 ///
-/// Compares two revisions, or a revision with the folder as it is now.
+/// Compares two revisions; or, without --from, what is committed with the clusters as they are now.
 /// Exits with 0 where there is nothing to do, 1 where something failed, and 2 where there is something to do.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
+  tenantry plan --kubeconfig ~/.kube/config    what the daemon would do to the clusters now
   tenantry plan --from HEAD                    what the uncommitted changes would do
   tenantry plan --from main --to price-change  what merging a branch would do
   tenantry plan --from HEAD --to HEAD~1        what reverting the last commit would do
@@ -41,24 +44,39 @@ pub(super) struct Arguments {
     /// Read the documents of this folder
     #[arg(default_value = ".")]
     folder: PathBuf,
-    /// Start from this revision of the repository around the folder, or from another folder
+    /// Start from this revision of the repository around the folder, or from another folder;
+    /// without it, from the clusters as they are now
     #[arg(long, value_name = "REVISION")]
-    from: String,
-    /// Go to this revision or folder, instead of to the folder as it is now
+    from: Option<String>,
+    /// Go to this revision or folder; without it, to the folder as it is now, or from the clusters
+    /// to HEAD
     #[arg(long, value_name = "REVISION")]
     to: Option<String>,
     /// Plan for this time, which decides who is suspended
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
+    #[command(flatten)]
+    clusters: Clusters,
 }
 
 pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
-    let from = files::of_either(&arguments.folder, &arguments.from).await?;
-    let to = match &arguments.to {
-        None => files::of_folder(&arguments.folder)?,
-        Some(to) => files::of_either(&arguments.folder, to).await?,
+    let now = arguments.at.unwrap_or_else(Timestamp::now);
+    let folder = &arguments.folder;
+    let preview = match &arguments.from {
+        Some(from) => {
+            let from = files::of_either(folder, from).await?;
+            let to = match &arguments.to {
+                None => files::of_folder(folder)?,
+                Some(to) => files::of_either(folder, to).await?,
+            };
+            preview(&from, &to, now, output)?
+        }
+        None => {
+            let to = arguments.to.as_deref().unwrap_or("HEAD");
+            let desired = advance(None, &*files::of_either(folder, to).await?, now);
+            live::preview(&desired, &arguments.clusters.kubeconfigs(), output).await?
+        }
     };
-    let preview = preview(&from, &to, arguments.at.unwrap_or_else(Timestamp::now), output)?;
     output.result(&preview, || show::text(&preview, output.colour()))?;
     Ok(if preview.is_empty() { Exit::Fine } else { Exit::Changes })
 }

@@ -198,12 +198,13 @@ impl Preview {
 }
 
 impl UnitPreview {
-    /// Tells what a plan for a unit would do. `fields` tells what an update changes.
+    /// Tells what a plan for a unit would do. `fields` tells what an update changes, or why that
+    /// cannot be told.
     pub fn of(
         rendered: &Rendered,
         observed: &Observed,
         plan: &Plan,
-        fields: impl Fn(&Resource) -> Vec<Difference>,
+        fields: impl Fn(&Resource) -> Result<Vec<Difference>, String>,
     ) -> Self {
         let unit = rendered.unit.clone();
         let outlines: Vec<Outline> = rendered.resources.iter().map(Resource::outline).collect();
@@ -245,7 +246,7 @@ impl UnitPreview {
         }
     }
 
-    /// Notes that no document speaks of the unit any more.
+    /// Notes that no document asks for the unit any more, or not on this cluster.
     #[must_use]
     pub fn gone(mut self) -> Self {
         self.departure.whole_unit = true;
@@ -291,7 +292,7 @@ pub fn between(from: Option<&Rendered>, to: Option<&Rendered>) -> Option<UnitPre
         (Some(from), None) => step_between(from, &nothing(from)).gone(),
         (None, Some(to)) => step_between(&nothing(to), to),
         (Some(from), Some(to)) if from.cluster != to.cluster => {
-            let leaving = step_between(from, &nothing(from));
+            let leaving = step_between(from, &nothing(from)).gone();
             leaving.and(step_between(&nothing(to), to))
         }
         (Some(from), Some(to)) => step_between(from, to),
@@ -304,7 +305,8 @@ fn step_between(from: &Rendered, to: &Rendered) -> UnitPreview {
     let plan = super::plan(&outlines, &observed, &Deletions::Allowed);
     UnitPreview::of(to, &observed, &plan, |resource| {
         let before = from.resources.iter().find(|before| before.id == resource.id);
-        before.map(|before| diff::differences(&before.body, &resource.body)).unwrap_or_default()
+        let told = before.map(|before| diff::differences(&before.body, &resource.body));
+        Ok(told.unwrap_or_default())
     })
 }
 
@@ -341,7 +343,7 @@ fn item(
     rendered: &Rendered,
     observed: &Observed,
     departing: &[(ResourceId, bool)],
-    fields: &impl Fn(&Resource) -> Vec<Difference>,
+    fields: &impl Fn(&Resource) -> Result<Vec<Difference>, String>,
 ) -> Item {
     let resource = |position: usize| rendered.resources.get(position);
     let plain = Item::plain(&step.id, observed);
@@ -349,12 +351,19 @@ fn item(
         Change::Create { desired, cause } => {
             Item { why: told(cause), ..plain.of(resource(*desired)) }
         }
-        Change::Update { desired, cause, .. } => Item {
-            action: Mark::Update,
-            why: told(cause),
-            differences: resource(*desired).map(fields).unwrap_or_default(),
-            ..plain.of(resource(*desired))
-        },
+        Change::Update { desired, cause, .. } => {
+            let fields = resource(*desired).map_or_else(|| Ok(Vec::new()), fields);
+            let (differences, unknown) = match fields {
+                Ok(differences) => (differences, None),
+                Err(why) => (Vec::new(), Some(why)),
+            };
+            Item {
+                action: Mark::Update,
+                why: told(cause).or(unknown),
+                differences,
+                ..plain.of(resource(*desired))
+            }
+        }
         Change::Delete { .. } => Item {
             action: Mark::Delete,
             takes_along: if step.id.is_namespace() {

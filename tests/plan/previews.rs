@@ -177,7 +177,6 @@ fn what_is_over_the_deletion_limit_is_parked() {
 #[test]
 fn moving_to_another_cluster_makes_everything_again_and_loses_the_data() {
     let preview = preview(&[Story::of("acme")], &[Story::of("acme").on("other")]);
-    assert_eq!(preview.losses.tenants, 0);
     insta::assert_snapshot!(show::text(&preview, false));
 }
 
