@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use serde_json::Value;
 
 use crate::apply::cluster::watch::Event;
 use crate::apply::cluster::watch::Watches;
@@ -14,6 +15,7 @@ use crate::model::Document;
 use crate::model::Resource;
 use crate::model::ResourceId;
 use crate::model::UnitName;
+use crate::model::marks;
 use crate::model::resource::Outline;
 use crate::model::resource::Rendered;
 use crate::plan::Change;
@@ -186,8 +188,20 @@ impl<'a> Seen<'a> {
 
     async fn asked(&self, unit: &UnitName, resource: &Resource) -> Result<Vec<Difference>, String> {
         match self.target.cluster().dry_run(unit, resource).await {
-            Ok(told) => Ok(differences(&told.before.unwrap_or_default(), &told.after)),
+            Ok(mut told) => {
+                let mut before = told.before.unwrap_or_default();
+                leave_out_digest(&mut before);
+                leave_out_digest(&mut told.after);
+                Ok(differences(&before, &told.after))
+            }
             Err(error) => Err(error.to_string()),
         }
+    }
+}
+
+/// Leaves out the digest of what was applied: whatever changes, changes it, and it tells a person nothing.
+fn leave_out_digest(object: &mut Value) {
+    if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
+        annotations.shift_remove(marks::RENDERED);
     }
 }

@@ -1,5 +1,7 @@
 //! The operator's hands: one sub-command per file. Only `output` prints.
 
+mod accept;
+mod apply;
 mod approve;
 mod completions;
 mod explain;
@@ -67,7 +69,9 @@ enum Command {
     Render(render::Arguments),
     Plan(plan::Arguments),
     Approve(approve::Arguments),
+    Apply(Box<apply::Arguments>),
     Run(Box<run::Arguments>),
+    Accept(accept::Arguments),
     Status(status::Arguments),
     History(history::Arguments),
     Explain(explain::Arguments),
@@ -90,12 +94,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
-    telemetry::start(&cli.logs, cli.output.usual_logs())?;
+    let runs_for_long = matches!(cli.command, Command::Run(_) | Command::Apply(_));
+    telemetry::start(&cli.logs, cli.output.usual_logs(runs_for_long))?;
     match &cli.command {
         Command::Render(arguments) => block_on(render::run(arguments, output)),
         Command::Plan(arguments) => block_on(plan::run(arguments, output)),
         Command::Approve(arguments) => approve::run(arguments, output),
-        Command::Run(arguments) => run::run(arguments, output),
+        Command::Apply(arguments) => block_on(apply::run(arguments, output)),
+        Command::Run(arguments) => block_on(run::run(arguments, output)),
+        Command::Accept(arguments) => block_on(accept::run(arguments, output)),
         Command::Status(arguments) => block_on(status::run(arguments, output)),
         Command::History(arguments) => block_on(history::run(arguments, output)),
         Command::Explain(arguments) => block_on(explain::run(arguments, output)),

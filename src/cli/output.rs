@@ -26,7 +26,7 @@ pub(super) struct Settings {
     /// Use colours always, never, or on terminals where `NO_COLOR` is not set
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     color: Colour,
-    /// Say more about what is done; twice for everything
+    /// Say more about what is done; with each more of it, more
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     /// Say nothing but results and errors
@@ -48,12 +48,13 @@ enum Colour {
 }
 
 impl Settings {
-    /// The filter of logs, where nobody names one.
-    pub(super) fn usual_logs(&self) -> &'static str {
-        match (self.quiet, self.verbose) {
-            (true, _) => "error",
-            (_, 0) => "warn,tenantry=info",
-            (_, 1) => "info,tenantry=debug",
+    /// The filter of logs, where nobody names one. What runs for long says what happens; what
+    /// answers a question answers it.
+    pub(super) fn usual_logs(&self, runs_for_long: bool) -> &'static str {
+        match (self.quiet, self.verbose.saturating_add(u8::from(runs_for_long))) {
+            (true, _) | (_, 0) => "error",
+            (_, 1) => "warn,tenantry=info",
+            (_, 2) => "info,tenantry=debug",
             _ => "debug,tenantry=trace",
         }
     }

@@ -62,20 +62,17 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let now = arguments.at.unwrap_or_else(Timestamp::now);
     let folder = &arguments.folder;
-    let preview = match &arguments.from {
-        Some(from) => {
-            let from = files::of_either(folder, from).await?;
-            let to = match &arguments.to {
-                None => files::of_folder(folder)?,
-                Some(to) => files::of_either(folder, to).await?,
-            };
-            preview(&from, &to, now, output)?
-        }
-        None => {
-            let to = arguments.to.as_deref().unwrap_or("HEAD");
-            let desired = advance(None, &*files::of_either(folder, to).await?, now);
-            live::preview(&desired, &arguments.clusters.kubeconfigs(), output).await?
-        }
+    let preview = if let Some(from) = &arguments.from {
+        let from = files::of_either(folder, from).await?;
+        let to = match &arguments.to {
+            None => files::of_folder(folder)?,
+            Some(to) => files::of_either(folder, to).await?,
+        };
+        preview(&from, &to, now, output)?
+    } else {
+        let to = arguments.to.as_deref().unwrap_or("HEAD");
+        let desired = advance(None, &*files::of_either(folder, to).await?, now);
+        live::preview(&desired, &arguments.clusters.kubeconfigs(), output).await?
     };
     output.result(&preview, || show::text(&preview, output.colour()))?;
     Ok(if preview.is_empty() { Exit::Fine } else { Exit::Changes })

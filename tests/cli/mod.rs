@@ -1,6 +1,8 @@
 //! What the operator sees: commands as they are typed, and everything they print.
 
+mod accept;
 mod approve;
+mod live;
 mod past;
 mod plan;
 mod render;

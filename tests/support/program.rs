@@ -71,7 +71,7 @@ impl Program {
         };
         let code = output.status.code().expect("it ends by itself");
         let (out, err) = (text(output.stdout), text(output.stderr));
-        Told { code, out, err, said: self.said }
+        Told { code, out, err, said: text(self.said.into_bytes()) }
     }
 }
 

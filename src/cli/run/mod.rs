@@ -108,12 +108,7 @@ impl Clusters {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
-    runtime.block_on(serve(arguments, output))
-}
-
-async fn serve(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
+pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let webhook_secret =
         arguments.webhook.secret().context("the webhook's secret cannot be read")?;
     let daemon = Daemon::start(Parts {
