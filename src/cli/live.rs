@@ -20,8 +20,6 @@ use crate::model::resource::Outline;
 use crate::model::resource::Rendered;
 use crate::plan::Change;
 use crate::plan::Deletions;
-use crate::plan::Live;
-use crate::plan::Observed;
 use crate::plan::Plan;
 use crate::plan::Preview;
 use crate::plan::UnitPreview;
@@ -75,7 +73,6 @@ pub(super) async fn preview(
 struct Seen<'a> {
     document: &'a Document<Cluster>,
     target: ClusterTarget,
-    databases: Result<BTreeMap<UnitName, BTreeMap<ResourceId, Live>>, String>,
     _watches: Watches,
 }
 
@@ -112,14 +109,15 @@ impl<'a> Seen<'a> {
                  templates choose API versions by the document"
             ));
         }
-        let databases = target.databases().await;
-        Ok(Self { document, target, databases, _watches: watches })
+        if let Err(why) = target.look_at_databases().await {
+            output.note(format!("the databases of `{name}` cannot be looked at: {why}"));
+        }
+        Ok(Self { document, target, _watches: watches })
     }
 
     /// Who is asked for here, and who owns something here. The held ones stay as they are.
     fn units(&self, desired: &Desired) -> Vec<UnitName> {
-        let mut names: Vec<UnitName> = self.target.units().unwrap_or_default();
-        names.extend(self.databases.iter().flatten().map(|(unit, _)| unit.clone()));
+        let mut names: Vec<UnitName> = self.target.units();
         let here = desired.units.iter().filter(|(_, unit)| unit.cluster == self.document.name);
         names.extend(here.map(|(name, _)| name.clone()));
         names.retain(|name| !desired.held.contains_key(name));
@@ -135,7 +133,10 @@ impl<'a> Seen<'a> {
     ) -> Result<Option<UnitPreview>, Failure> {
         let wanted = desired.units.get(name).filter(|unit| unit.cluster == self.document.name);
         let outlines: &[Outline] = wanted.map_or(&[], |unit| &unit.outlines);
-        let observed = self.observed(name)?;
+        let observed = self.target.observed(name).ok_or_else(|| {
+            Failure::new(format!("the inventory of `{name}` cannot be read"))
+                .help("look at it with `kubectl`, and at the daemon's log")
+        })?;
         let plan = plan(outlines, &observed, &Deletions::Allowed);
         if plan.is_settled() && plan.kept.is_empty() {
             return Ok(None);
@@ -150,22 +151,6 @@ impl<'a> Seen<'a> {
             told.unwrap_or_else(|| Err("what differs cannot be told beforehand".into()))
         });
         Ok(Some(if wanted.is_none() { told.gone() } else { told }))
-    }
-
-    fn observed(&self, name: &UnitName) -> Result<Observed, Failure> {
-        let observed = self.target.observed(name);
-        let mut observed = observed.ok_or_else(|| {
-            Failure::new(format!("the inventory of `{name}` cannot be read"))
-                .help("`tenantry explain` may say more")
-        })?;
-        match &self.databases {
-            Ok(all) => {
-                let databases = all.get(name).into_iter().flatten();
-                observed.live.extend(databases.map(|(id, live)| (id.clone(), live.clone())));
-            }
-            Err(why) => observed.databases_away = Some(why.clone()),
-        }
-        Ok(observed)
     }
 
     /// Asks what each update would change.
