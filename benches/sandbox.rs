@@ -29,8 +29,7 @@ const IN_FLIGHT: usize = 32;
 
 #[tokio::main]
 async fn main() {
-    let tenants =
-        std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(10_000);
+    let tenants = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(10_000);
     for controllers in [false, true] {
         let options = SandboxOptions { controllers, events: 1_000, ..SandboxOptions::default() };
         println!("{tenants} tenants, controllers {}", if controllers { "on" } else { "off" });

@@ -1,6 +1,8 @@
 //! The cluster: its store, its kinds and its settings, shared by the server and the controllers.
 
 use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -21,14 +23,8 @@ use crate::sandbox::write::Target;
 pub struct SandboxOptions {
     /// The Kubernetes version it plays.
     pub version: Version,
-    /// How long a pod takes from being scheduled to being ready.
-    pub ready_after: Duration,
-    /// How long the pods of a job run.
-    pub job_takes: Duration,
-    /// How long a deleted pod takes to end.
-    pub pod_gone_after: Duration,
-    /// How long a deleted namespace stays Terminating.
-    pub namespace_gone_after: Duration,
+    /// How fast the played parts of the cluster are.
+    pub pace: Pace,
     /// How many changes of each kind are kept for watches; older versions are answered by 410.
     pub history: usize,
     /// How often watches that allow it get a bookmark.
@@ -41,14 +37,35 @@ pub struct SandboxOptions {
     pub nodes: usize,
 }
 
-impl Default for SandboxOptions {
+/// How long things take that take time in a real cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// From a pod being scheduled to its being ready.
+    pub ready_after: Duration,
+    /// How long the pods of a job run.
+    pub job_takes: Duration,
+    /// How long a deleted pod takes to end.
+    pub pod_gone_after: Duration,
+    /// How long a deleted namespace stays Terminating.
+    pub namespace_gone_after: Duration,
+}
+
+impl Default for Pace {
     fn default() -> Self {
         Self {
-            version: Version::default(),
             ready_after: Duration::from_millis(50),
             job_takes: Duration::from_millis(50),
             pod_gone_after: Duration::from_millis(20),
             namespace_gone_after: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            version: Version::default(),
+            pace: Pace::default(),
             history: 10_000,
             bookmark_every: Duration::from_mins(1),
             controllers: true,
@@ -62,6 +79,7 @@ pub(crate) struct Cluster {
     pub(crate) store: Store,
     pub(crate) kinds: Kinds,
     pub(crate) options: SandboxOptions,
+    pace: RwLock<Pace>,
 }
 
 impl Cluster {
@@ -71,9 +89,18 @@ impl Cluster {
         let cluster = Self {
             store: Store::new(options.history, notices),
             kinds: Kinds::served_by(options.version),
+            pace: RwLock::new(options.pace),
             options,
         };
         (cluster, listener)
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        *self.pace.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_pace(&self, pace: Pace) {
+        *self.pace.write().unwrap_or_else(PoisonError::into_inner) = pace;
     }
 
     /// Sets the finalizers in a namespace's spec; `None` when it is gone by that.

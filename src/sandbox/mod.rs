@@ -52,6 +52,7 @@ mod faults;
 mod requests;
 mod controllers;
 
+pub use self::cluster::Pace;
 pub use self::cluster::SandboxOptions;
 pub use self::faults::Fault;
 pub use self::faults::Faults;
@@ -125,6 +126,11 @@ impl Sandbox {
     /// Trouble to be had.
     pub fn faults(&self) -> &Faults {
         &self.serving.faults
+    }
+
+    /// From now on, things take so long.
+    pub fn set_pace(&self, pace: Pace) {
+        self.serving.cluster.set_pace(pace);
     }
 
     /// Forgets the history of changes, so that watches from older versions are answered by 410.

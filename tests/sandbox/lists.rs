@@ -187,3 +187,17 @@ async fn discovery_tells_what_is_served(cluster: &Cluster) {
     assert_eq!(jobs.contains(&"cronjobs"), cluster.minor > 20, "{jobs:?}");
     assert_eq!(cluster.get("/apis/policy/v1").await.code == 200, cluster.minor > 20);
 }
+
+/// A fresh real server forgets nothing within the time of a test.
+#[tokio::test]
+async fn a_token_from_long_ago_is_gone() {
+    let cluster = Cluster::sandbox(33).await;
+    three(&cluster).await;
+    let first = cluster.get(&cluster.core("configmaps?limit=1")).await.ok();
+    cluster.delete(&cluster.core("configmaps/b"), json!({})).await.ok();
+    cluster.sandbox.as_ref().unwrap().forget_history();
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let answer = cluster.get(&cluster.core(&format!("configmaps?limit=1&continue={token}"))).await;
+    let message = answer.refused(410, "Expired");
+    assert!(message.starts_with("The provided continue parameter is too old"), "{message}");
+}

@@ -105,7 +105,7 @@ async fn limited_pod(
 ) -> Value {
     for _ in 0..200 {
         let answer = cluster
-            .post(&format!("{}?dryRun=All", cluster.core("pods")), pod("a", &resources))
+            .post(&format!("{}?dryRun=All", cluster.core("pods")), pod("a", resources))
             .await;
         if done(&answer) {
             return answer.body;

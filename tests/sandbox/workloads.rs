@@ -1,8 +1,11 @@
 //! Workloads: what controllers make of deployments and jobs. The real server here has no nodes, so
 //! what needs running pods is expected of the sandbox alone.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use serde_json::json;
+use tenantry::sandbox::Pace;
 
 use crate::sandbox::cluster::Answer;
 use crate::sandbox::cluster::Cluster;
@@ -278,4 +281,30 @@ async fn a_pod_waits_for_its_secret() {
             answer.body["status"]["containerStatuses"][0]["ready"] == true
         })
         .await;
+}
+
+#[tokio::test]
+async fn the_pace_can_be_changed_while_it_runs() {
+    let cluster = Cluster::sandbox(33).await;
+    let sandbox = cluster.sandbox.as_ref().unwrap();
+    let slow = Duration::from_secs(3600);
+    sandbox.set_pace(Pace { ready_after: slow, ..Pace::default() });
+    let pod = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+            "spec": {"containers": [{"name": "a", "image": "a:1"}]}})
+    };
+    cluster.post(&cluster.core("pods"), pod("slow")).await.ok();
+    cluster
+        .wait(&cluster.core("pods/slow"), "scheduled", |answer| {
+            !answer.body["spec"]["nodeName"].is_null()
+        })
+        .await;
+    sandbox.set_pace(Pace { ready_after: Duration::ZERO, ..Pace::default() });
+    cluster.post(&cluster.core("pods"), pod("fast")).await.ok();
+    cluster
+        .wait(&cluster.core("pods/fast"), "running", |answer| {
+            answer.body["status"]["phase"] == "Running"
+        })
+        .await;
+    assert_eq!(cluster.get(&cluster.core("pods/slow")).await.ok()["status"]["phase"], "Pending");
 }

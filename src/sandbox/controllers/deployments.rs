@@ -285,9 +285,8 @@ impl Controllers {
 
     /// One timer per deployment is enough to notice that it does not get on.
     fn look_again_after(&mut self, pause: Duration, key: &Key) {
-        let work = Work::Deployment(key.clone());
-        if !self.timers.iter().any(|std::cmp::Reverse((_, known))| *known == work) {
-            self.enqueue_after(pause, work);
+        if self.deadlines.insert(key.clone()) {
+            self.enqueue_after(pause, Work::Deployment(key.clone()));
         }
     }
 }

@@ -134,6 +134,8 @@ pub(crate) struct Controllers {
     failures: HashMap<Work, u32>,
     /// When a pod reaches its next state.
     due: HashMap<Arc<str>, Instant>,
+    /// Deployments that will be looked at again when their time to progress is over.
+    deadlines: HashSet<Key>,
     /// By claim: its volume.
     volume_of: HashMap<Key, Key>,
     next_node: usize,
@@ -155,6 +157,7 @@ impl Controllers {
             waiting_pods: HashMap::new(),
             failures: HashMap::new(),
             due: HashMap::new(),
+            deadlines: HashSet::new(),
             volume_of: HashMap::new(),
             next_node: 0,
             next_address: 0,
@@ -194,6 +197,9 @@ impl Controllers {
             && *at <= now
         {
             if let Some(Reverse((_, work))) = self.timers.pop() {
+                if let Work::Deployment(key) = &work {
+                    self.deadlines.remove(key);
+                }
                 self.enqueue(work);
             }
         }

@@ -21,7 +21,7 @@ impl Controllers {
             return self.furnish(key);
         }
         let now = tokio::time::Instant::now();
-        let pause = self.cluster.options.namespace_gone_after;
+        let pause = self.cluster.pace().namespace_gone_after;
         let due = *self.due.entry(namespace.uid.clone()).or_insert(now + pause);
         if now < due {
             return self.enqueue_after(due - now, Work::Namespace(key.clone()));

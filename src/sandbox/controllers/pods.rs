@@ -90,7 +90,7 @@ impl Controllers {
         let uid: Arc<str> = format!("end of {}", pod.uid).into();
         let moment = Instant::now();
         let grace = body["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(0);
-        let pause = self.cluster.options.pod_gone_after.min(Duration::from_secs(grace));
+        let pause = self.cluster.pace().pod_gone_after.min(Duration::from_secs(grace));
         let due = *self.due.entry(uid.clone()).or_insert(moment + pause);
         if moment < due {
             return self.enqueue_after(due - moment, Work::Pod(pod.key.clone()));
@@ -113,7 +113,7 @@ impl Controllers {
         let Some(node) = given.or_else(|| self.choose_node()) else {
             return;
         };
-        let pause = self.cluster.options.ready_after;
+        let pause = self.cluster.pace().ready_after;
         self.due.insert(pod.uid.clone(), Instant::now() + pause);
         let address = self.give_address();
         self.alter(kind, &pod.key, KUBELET, "status", |body| {
@@ -177,7 +177,7 @@ impl Controllers {
             _ if running => self.finish(kind, pod, true),
             _ => {
                 self.start(kind, pod, true);
-                self.next_state_after(self.cluster.options.job_takes, pod);
+                self.next_state_after(self.cluster.pace().job_takes, pod);
             }
         }
     }
@@ -246,7 +246,7 @@ impl Controllers {
         });
         self.warning(Source::Kubelet, kind, pod, "BackOff", "Back-off restarting failed container");
         if restarts < RESTARTS {
-            let pause = self.cluster.options.ready_after.max(Duration::from_millis(10));
+            let pause = self.cluster.pace().ready_after.max(Duration::from_millis(10));
             self.next_state_after(pause * 2_u32.pow(u32::try_from(restarts).unwrap_or(0)), pod);
         }
     }
@@ -273,7 +273,7 @@ impl Controllers {
         });
         self.warning(Source::Kubelet, kind, pod, "Failed", &message);
         if !again {
-            let pause = self.cluster.options.ready_after.max(Duration::from_millis(10));
+            let pause = self.cluster.pace().ready_after.max(Duration::from_millis(10));
             self.next_state_after(pause, pod);
         }
     }
