@@ -201,7 +201,7 @@ impl<'a> Unit<'a> {
             ready.read(field);
         }
         let package_value = trace.watch(ready);
-        let placeholders = self.placeholders(namespace, valid);
+        let placeholders = self.placeholders(namespace, valid, &names);
         let bought = Bought { valid, names: &names, placeholders };
         let mut components = Vec::new();
         for component in &valid.components {
@@ -388,6 +388,7 @@ impl<'a> Unit<'a> {
         &'b self,
         namespace: &'b ValidNamespace,
         subscription: &'b ValidSubscription,
+        names: &'b Names,
     ) -> Placeholders<'b> {
         let tenant = &self.tenant.tenant;
         let host = subscription.hosts.first().map_or("", String::as_str);
@@ -400,7 +401,10 @@ impl<'a> Unit<'a> {
             ("organisation", &tenant.spec.organisation),
             ("email", email),
             ("subscription", subscription.name().as_str()),
+            ("instance", &names.instance),
             ("namespace", &namespace.name),
+            ("package", subscription.package.name.as_str()),
+            ("product", subscription.package.spec.product.as_str()),
         ])
     }
 }

@@ -31,7 +31,7 @@ const TAGS: &[&str] = &[
 /// Words of expressions that are not values.
 const WORDS: &[&str] = &[
     "if", "else", "in", "is", "not", "and", "or", "true", "false", "none", "True", "False", "None",
-    "for", "set", "with", "elif", "loop",
+    "loop",
 ];
 
 /// Checks a template, and returns the partials it includes.
@@ -48,7 +48,7 @@ pub(super) fn check(source: &str) -> Result<Vec<&str>, Refusal> {
             Kind::Comment => {}
             Kind::Value => {
                 stands_alone(source, &tag)?;
-                weigh(&tag, &pieces)?;
+                weigh(&tag, &tag.tokens, &pieces)?;
             }
             Kind::Statement => statement(&tag, &mut pieces, &mut includes)?,
         }
@@ -234,8 +234,23 @@ fn statement<'source>(
         let message = format!("templates here have no `{word}`");
         return Err(tag.refused(message, "use `if`, `for`, `set`, `with` or `include`"));
     }
-    let weight = weigh(tag, pieces)?.max(1);
     let equals = tokens.iter().position(|token| *token == Token::Sign(b'='));
+    // What is named here is not a part of what it names.
+    let named = match *word {
+        "for" => tokens.iter().position(|token| *token == Token::Word("in")),
+        "set" | "with" => equals,
+        _ => None,
+    };
+    let mut values = &tokens[named.unwrap_or(0)..];
+    // The condition of a loop chooses values, and is no part of them.
+    let condition = values.iter().position(|token| *token == Token::Word("if"));
+    if let Some(condition) = condition
+        && *word == "for"
+        && !values.contains(&Token::Word("else"))
+    {
+        values = &values[..condition];
+    }
+    let weight = weigh(tag, values, pieces)?.max(1);
     match *word {
         "include" => match tokens.get(1..) {
             Some([Token::Text(name), rest @ ..])
@@ -261,8 +276,7 @@ fn statement<'source>(
             }
         }
         "for" => {
-            let named = tokens.iter().skip(1).take_while(|token| **token != Token::Word("in"));
-            for token in named {
+            for token in &tokens[1..named.unwrap_or(1)] {
                 if let Token::Word(name) = token {
                     name_weighs(pieces, name, weight);
                 }
@@ -282,10 +296,14 @@ fn name_weighs<'source>(pieces: &mut BTreeMap<&'source str, u32>, name: &'source
 }
 
 /// Of how many values at most a text built here would consist.
-fn weigh(tag: &Tag<'_>, pieces: &BTreeMap<&str, u32>) -> Result<u32, Refusal> {
+fn weigh(
+    tag: &Tag<'_>,
+    tokens: &[Token<'_>],
+    pieces: &BTreeMap<&str, u32>,
+) -> Result<u32, Refusal> {
     let mut weight = 0_u32;
     let mut before = Token::Sign(b' ');
-    for token in &tag.tokens {
+    for token in tokens {
         match token {
             Token::Sign(b'*') => {
                 return Err(tag.refused("there is no `*` here", "write the product out"));
@@ -362,6 +380,13 @@ mod tests {
         refused(&"{% set a = a ~ a %}".repeat(40), "values is built");
         refused("{{ \"x\" * 100000000 }}", "no `*`");
         refused(&"{% for a in [a ~ a ~ a] %}".repeat(8), "values is built");
+    }
+
+    #[test]
+    fn a_name_may_be_used_again_and_again() {
+        let again =
+            "{% for x in xs if x.y == z %}{% set y = x %}{% with a = y %}{% endwith %}{% endfor %}";
+        assert!(check(&again.repeat(100)).is_ok());
     }
 
     #[test]
