@@ -308,3 +308,26 @@ async fn the_pace_can_be_changed_while_it_runs() {
         .await;
     assert_eq!(cluster.get(&cluster.core("pods/slow")).await.ok()["status"]["phase"], "Pending");
 }
+
+#[tokio::test]
+async fn a_deployment_that_recreates_goes_on_when_the_old_pods_are_gone() {
+    let cluster = Cluster::sandbox(33).await;
+    let path = cluster.of("apps/v1", "deployments/web");
+    let of_image = |image: &str| {
+        let mut deployment = deployment(2, image);
+        deployment["spec"]["strategy"] = json!({"type": "Recreate"});
+        deployment
+    };
+    for image in ["a:1", "a:2"] {
+        let applied = cluster.apply(&path, "tenantry", of_image(image)).await.ok();
+        let generation = applied["metadata"]["generation"].clone();
+        cluster
+            .wait(&path, "rolled over", |answer| {
+                let status = &answer.body["status"];
+                status["observedGeneration"] == generation
+                    && status["updatedReplicas"] == 2
+                    && status["availableReplicas"] == 2
+            })
+            .await;
+    }
+}

@@ -330,11 +330,25 @@ impl Controllers {
         self.enqueue_owner(pod);
         if deleted {
             self.due.remove(&pod.uid);
+            self.enqueue_deployment_of(pod);
             let body = pod.body();
             for volume in body["spec"]["volumes"].as_array().into_iter().flatten() {
                 if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
                     self.enqueue(Work::Claim(Key::new(&pod.key.namespace, claim)));
                 }
+            }
+        }
+    }
+
+    /// A deployment that recreates its pods waits until the last old one is gone.
+    fn enqueue_deployment_of(&mut self, pod: &Object) {
+        let body = pod.body();
+        let owners = body["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+        for owner in owners.filter(|owner| owner["kind"] == "ReplicaSet") {
+            let key = Key::new(&pod.key.namespace, owner["name"].as_str().unwrap_or_default());
+            let set = self.cluster.store.lock().get(self.known.replica_sets.id, &key);
+            if let Some(set) = set {
+                self.enqueue_owner(&set);
             }
         }
     }
