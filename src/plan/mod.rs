@@ -322,6 +322,10 @@ pub fn departing(desired: &[Outline], observed: &Observed) -> Vec<(ResourceId, b
 /// Decides about what the inventory lists and no document asks for.
 fn unwanted(plan: &mut Plan, desired: &[Outline], observed: &Observed, deletions: &Deletions) {
     let leaving = Leaving::of(desired, &observed.inventory);
+    // A job that another one replaces is nobody's loss. Where nothing replaces it, it waits with the
+    // rest: taken away before an approval, it would run a second time after a revert.
+    let goes_on =
+        |entry: &Entry| desired.iter().any(|outline| outline.subscription == entry.subscription);
     for &(id, entry) in &leaving.entries {
         let Some(live) = observed.live.get(id) else {
             if id.is_database()
@@ -340,7 +344,7 @@ fn unwanted(plan: &mut Plan, desired: &[Outline], observed: &Observed, deletions
         } else if entry.on_delete == OnDelete::Orphan {
             let change = Change::Orphan { api_version };
             plan.steps.push(Step { id: id.clone(), change, due: true });
-        } else if *deletions == Deletions::Parked && limits::counts(id) {
+        } else if *deletions == Deletions::Parked && (limits::counts(id) || !goes_on(entry)) {
             plan.parked.push(id.clone());
         } else if !leaving.goes_along(id) {
             let due = due || !limits::counts(id);

@@ -415,3 +415,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn jobs_of_a_parked_tenant_wait_with_the_rest() {
+    let mut world = World::default();
+    let mut desired = acme();
+    desired[0].on_delete = OnDelete::Keep;
+    world.converge(&desired);
+    let parked = plan(&[], &world.observed, &Deletions::Parked);
+    assert!(parked.steps.is_empty(), "{:?}", shown(&parked));
+    assert_eq!(parked.parked.len(), 3);
+
+    let mut next = desired.clone();
+    next[3] = outline("Job/acme/migrate-2", Stage::Data, 2);
+    let replaced = plan(&next, &world.observed, &Deletions::Parked);
+    assert!(shown(&replaced).contains(&"- Job/acme/migrate-1".to_owned()));
+}
