@@ -4,6 +4,7 @@ mod accept;
 mod apply;
 mod approve;
 mod completions;
+mod demo;
 mod explain;
 mod failure;
 mod files;
@@ -76,6 +77,7 @@ enum Command {
     History(history::Arguments),
     Explain(explain::Arguments),
     Schema(schema::Arguments),
+    Demo(demo::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -107,6 +109,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::History(arguments) => block_on(history::run(arguments, output)),
         Command::Explain(arguments) => block_on(explain::run(arguments, output)),
         Command::Schema(arguments) => schema::run(arguments, output),
+        Command::Demo(arguments) => block_on(demo::run(arguments, output)),
         Command::Completions(arguments) => completions::run(arguments, output),
     }
 }

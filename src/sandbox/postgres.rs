@@ -169,6 +169,11 @@ impl PrivatePostgres {
         format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}?sslmode=disable")
     }
 
+    /// The superuser's name and password.
+    pub fn superuser(&self) -> (&str, &str) {
+        (SUPERUSER, &self.password)
+    }
+
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

@@ -2,6 +2,7 @@
 
 mod accept;
 mod approve;
+mod demo;
 mod live;
 mod past;
 mod plan;

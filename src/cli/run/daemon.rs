@@ -19,6 +19,7 @@ use crate::postgres;
 use crate::postgres::Database;
 use crate::reconcile::daemon;
 use crate::reconcile::note::Note;
+use crate::reconcile::note::UnitStatus;
 use crate::reconcile::targets::Kubeconfigs;
 use crate::reconcile::world::Clock;
 use crate::source;
@@ -79,6 +80,11 @@ impl Daemon {
     /// Where it answers over HTTP.
     pub(in crate::cli) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until nothing more can be done without the world changing.
+    pub(in crate::cli) async fn settled(&self) -> Vec<UnitStatus> {
+        self.daemon.junction().settled().await
     }
 
     /// Stops, once the runs under way have ended.
