@@ -45,7 +45,7 @@ pub(in crate::cli) struct Parts {
 /// A daemon that runs and answers.
 pub(in crate::cli) struct Daemon {
     address: SocketAddr,
-    daemon: daemon::Daemon,
+    following: daemon::Daemon,
     serving: JoinHandle<std::io::Result<()>>,
 }
 
@@ -74,7 +74,7 @@ impl Daemon {
             webhook_secret: parts.webhook_secret,
         };
         let serving = tokio::spawn(server::serve(listener, Arc::new(answers)));
-        Ok(Self { address, daemon, serving })
+        Ok(Self { address, following: daemon, serving })
     }
 
     /// Where it answers over HTTP.
@@ -84,12 +84,12 @@ impl Daemon {
 
     /// Waits until nothing more can be done without the world changing.
     pub(in crate::cli) async fn settled(&self) -> Vec<UnitStatus> {
-        self.daemon.junction().settled().await
+        self.following.junction().settled().await
     }
 
     /// Stops, once the runs under way have ended.
     pub(in crate::cli) async fn stop(self, output: &Output) {
-        if !self.daemon.stop().await {
+        if !self.following.stop().await {
             output
                 .note("what is under way takes too long; it goes on when the daemon starts again");
         }
