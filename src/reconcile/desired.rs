@@ -23,7 +23,6 @@ use crate::model::read::FileDocuments;
 use crate::model::read::read_file;
 use crate::model::resource::Outline;
 use crate::model::resource::Rendered;
-use crate::model::snapshot::holds_documents;
 use crate::render::Reads;
 use crate::render::RenderError;
 use crate::render::Rendering;
@@ -184,7 +183,7 @@ pub fn read(previous: Option<&Configuration>, snapshot: &Snapshot) -> Configurat
         .map(|file| (&*file.file, file))
         .collect();
     let (mut files, mut unread) = (Vec::new(), Vec::new());
-    for file in snapshot.files.values().filter(|file| holds_documents(&file.path)) {
+    for file in snapshot.document_files() {
         match known.get(&*file.path) {
             Some(known) if known.digest == file.digest => files.push(Arc::clone(known)),
             _ => unread.push(file),

@@ -588,6 +588,7 @@ impl<T: Target> Reconciler<T> {
             || announcing
             || (look.plan.is_settled() && look.unsettled_inventory);
         let Some(unit) = self.units.get_mut(key) else { return };
+        let unexplained = unit.unexplained(now).map(str::to_owned);
         let mut wake = unit.deadline(now);
         if due && !unit.queued && unit.may_be_changed() {
             if let Some(not_before) =
@@ -603,6 +604,9 @@ impl<T: Target> Reconciler<T> {
         }
         if let Some(wake) = wake {
             self.wake_at(key, wake);
+        }
+        if let Some(about) = unexplained {
+            self.ask_for_explanation(key, about);
         }
         self.say_status(key, look, now);
     }
@@ -640,22 +644,22 @@ impl<T: Target> Reconciler<T> {
             unit: key.unit.clone(),
             cluster: Some(key.cluster.clone()),
             state,
-            reason: reason.clone(),
+            reason,
             commit,
             since,
             next_try,
         };
         unit.status = Some(status.clone());
         let _ = self.notes.send(Note::Status(status));
-        let explain = state == State::Degraded && unit.explained.is_none();
-        if let (true, Some(reason)) = (explain, reason) {
-            self.ask_for_explanation(key, look, reason);
-        }
     }
 
     /// Asks the cluster for the sentence a person needs, beside everything else.
-    fn ask_for_explanation(&self, key: &Key, look: &Look, about: String) {
+    fn ask_for_explanation(&mut self, key: &Key, about: String) {
         let Some(cluster) = self.clusters.get(&key.cluster) else { return };
+        // Asked once: an answer that says nothing is not asked for again.
+        if let Some(unit) = self.units.get_mut(key) {
+            unit.explained = Some((about.clone(), String::new()));
+        }
         let Some(id) = self.units.get(key).and_then(|unit| {
             unit.outlines()
                 .iter()
@@ -665,7 +669,6 @@ impl<T: Target> Reconciler<T> {
         }) else {
             return;
         };
-        let _ = look;
         let (target, junction, key) =
             (Arc::clone(&cluster.target), self.junction.clone(), key.clone());
         tokio::spawn(async move {

@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_mins(5);
 pub(super) fn wait(failures: u32, jitter: u8) -> Duration {
     let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let full = doubled.min(LONGEST);
-    full.checked_sub(full * u32::from(jitter) / 1024).unwrap()
+    full.saturating_sub(full * u32::from(jitter) / 1024)
 }
 
 #[cfg(test)]

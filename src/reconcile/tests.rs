@@ -1,13 +1,7 @@
 //! Stories of the junction over a world that can be watched, hurt and brought back.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use tokio::sync::mpsc;
 
 use super::desired::advance;
 use super::*;
@@ -246,7 +240,6 @@ fn example(commit: &str, changes: &[(&str, Option<&str>)]) -> Snapshot {
 
 /// A junction over a world, at a time that stands still.
 struct Daemon {
-    world: Arc<World>,
     junction: Junction<FakeTarget>,
     task: tokio::task::JoinHandle<()>,
     notes: mpsc::UnboundedReceiver<Note>,
@@ -266,15 +259,7 @@ impl Daemon {
         junction.tell(Event::Targets(BTreeMap::from([(cluster.clone(), Arc::clone(&target))])));
         junction.tell(Event::Databases(cluster.clone(), target.look_at_databases().await));
         junction.tell(Event::Synced(cluster));
-        Self {
-            world: Arc::clone(world),
-            junction,
-            task,
-            notes,
-            desired: None,
-            clock,
-            said: Vec::new(),
-        }
+        Self { junction, task, notes, desired: None, clock, said: Vec::new() }
     }
 
     /// Takes a commit, and does not wait for anything.

@@ -30,6 +30,9 @@ use super::run::Known;
 /// How long a stage may take before the unit counts as degraded.
 pub(super) const STAGE_DEADLINE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
+/// How long a stage may take before the cluster is asked what it is waiting for.
+pub(super) const EXPLAIN_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
+
 /// A unit on a cluster: a tenant that moves is two of these for a while.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
@@ -38,6 +41,10 @@ pub(super) struct Key {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are marks of independent facts, and no state machine"
+)]
 pub(super) struct Unit {
     /// What it should be; none where nothing is asked for here.
     pub(super) desired: Option<Arc<DesiredUnit>>,
@@ -123,7 +130,8 @@ impl Unit {
             return (State::Applying, None);
         }
         if let Some((late, reason)) = self.late_or_failed(look, now) {
-            let told = self.explained.as_ref().filter(|(about, _)| *about == reason);
+            let told = self.explained.as_ref();
+            let told = told.filter(|(about, told)| *about == reason && !told.is_empty());
             let reason = told.map_or(reason.clone(), |(_, told)| format!("{reason}: {told}"));
             let state = if late { State::Degraded } else { State::Waiting };
             return (state, Some(reason));
@@ -142,7 +150,12 @@ impl Unit {
                 (kept > 0).then(|| format!("{kept} objects are kept by their policy")),
             );
         }
-        (State::Converged, None)
+        let unready = look.progress.iter().flat_map(|progress| &progress.stages);
+        match unready.filter(|(_, state)| *state != StageState::Ready).map(|(stage, _)| stage).min()
+        {
+            Some(stage) => (State::Applying, Some(format!("stage {stage} comes next"))),
+            None => (State::Converged, None),
+        }
     }
 
     /// The first stage that is not ready: whether it is past its deadline or failed, and why.
@@ -187,8 +200,12 @@ impl Unit {
                             Some((old, since)) if old.word() == state.word() => *since,
                             _ => now,
                         };
+                        // What is found ready at the first look was ready before we came.
+                        if old.is_some() || *state != StageState::Ready {
+                            let subscription = progress.subscription.clone();
+                            changed.push((subscription, *stage, state.clone()));
+                        }
                         stages.insert(key, (state.clone(), since));
-                        changed.push((progress.subscription.clone(), *stage, state.clone()));
                     }
                 }
             }
@@ -202,16 +219,34 @@ impl Unit {
         self.held.is_none() || self.desired.is_some()
     }
 
-    /// When the next stage that is not ready passes its deadline.
+    /// When a stage that is not ready has to be explained, or passes its deadline.
     pub(super) fn deadline(&self, now: Timestamp) -> Option<Instant> {
         let wait = self
             .stages
             .values()
             .filter(|(state, _)| matches!(state, StageState::Progressing(_)))
-            .filter_map(|(_, since)| since.checked_add(STAGE_DEADLINE).ok())
+            .flat_map(|(_, since)| {
+                [EXPLAIN_AFTER, STAGE_DEADLINE].map(|after| since.checked_add(after))
+            })
+            .filter_map(Result::ok)
             .filter(|deadline| *deadline > now)
             .map(|deadline| deadline.duration_since(now))
             .min()?;
         Some(Instant::now() + Duration::try_from(wait).ok()?)
+    }
+
+    /// What the cluster should be asked about: something that is late, or failed, for this reason.
+    pub(super) fn unexplained(&self, now: Timestamp) -> Option<&str> {
+        self.stages
+            .values()
+            .find_map(|(state, since)| match state {
+                StageState::Failed(why) => Some(why),
+                StageState::Progressing(why) if now.duration_since(*since) >= EXPLAIN_AFTER => {
+                    Some(why)
+                }
+                _ => None,
+            })
+            .filter(|why| self.explained.as_ref().is_none_or(|(about, _)| about != *why))
+            .map(String::as_str)
     }
 }

@@ -1,6 +1,5 @@
 //! What the junction needs of the world: clusters it can look at and act on, and the time.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use jiff::Timestamp;
