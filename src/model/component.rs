@@ -72,10 +72,7 @@ pub const PLACEHOLDERS: &[&str] = &[
     "organisation",
     "email",
     "subscription",
-    "instance",
     "namespace",
-    "package",
-    "product",
 ];
 
 /// The value of an environment variable, or where it comes from.

@@ -55,6 +55,23 @@ impl Configuration {
         Self { files, ..sorted }
     }
 
+    /// How many documents stand here, each under a name of its own.
+    pub fn len(&self) -> usize {
+        usize::from(self.platform.is_some())
+            + self.clusters.len()
+            + self.components.len()
+            + self.packages.len()
+            + self.tenants.len()
+            + self.subscriptions.values().map(BTreeMap::len).sum::<usize>()
+            + self.hosts.len()
+            + self.channels.len()
+            + self.tasks.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Where the document stands that goes by the kind and name of this one.
     pub fn origin_of(&self, document: &AnyDocument) -> Option<&Origin> {
         fn under<'a, T>(

@@ -40,8 +40,9 @@ pub struct Checked {
     pub valid: BTreeMap<UnitName, Arc<ValidTenant>>,
     /// Who keeps its last good state, and the first reason why, in words.
     pub held: BTreeMap<UnitName, String>,
-    /// Whether the absence of a unit proves that nobody wants it: not while something that
-    /// could be its document cannot be read.
+    /// Whether the absence of a tenant proves that nobody wants it: not while something that
+    /// could be its document cannot be read. The absence of a host proves nothing, besides, while
+    /// the tenant whose it was is held.
     pub complete: bool,
     /// Everything there is to say, by file and line.
     pub findings: Vec<Finding>,

@@ -4,6 +4,7 @@ mod repository;
 
 mod example;
 mod held;
+mod hostile;
 mod order;
 mod report;
 mod document_outside_folder;

@@ -17,6 +17,10 @@ pub(super) const RULE: Rule = Rule::whole(
 );
 
 fn check(world: &World<'_>, findings: &mut Findings) {
+    let read = world.configuration.files.iter().map(|file| file.documents.len());
+    if read.sum::<usize>() == world.configuration.len() {
+        return;
+    }
     for document in world.configuration.files.iter().flat_map(|file| &file.documents) {
         let first = world.configuration.origin_of(document);
         if let Some(first) = first.filter(|first| *first != document.origin()) {
