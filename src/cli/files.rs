@@ -48,11 +48,21 @@ pub(super) async fn of_either(folder: &Path, name: &str) -> Result<Arc<Snapshot>
 
 /// The repository that a folder is in, seen from that folder.
 async fn repository_around(folder: &Path) -> Result<Objects, Failure> {
+    let inside: SubFolder = inside_repository(folder)?.to_string_lossy().parse()?;
+    Ok(Objects::around(&absolute(folder)?, inside).await?)
+}
+
+/// Where a folder is inside its repository; nowhere further down where it is in none.
+pub(super) fn inside_repository(folder: &Path) -> Result<PathBuf, Failure> {
+    let absolute = absolute(folder)?;
+    let root = absolute.ancestors().find(|above| above.join(".git").exists());
+    let inside = root.and_then(|root| absolute.strip_prefix(root).ok());
+    Ok(inside.map(Path::to_owned).unwrap_or_default())
+}
+
+fn absolute(folder: &Path) -> Result<PathBuf, Failure> {
     let absolute = folder
         .canonicalize()
         .with_context(|| format!("the folder {} cannot be read", folder.display()))?;
-    let root = absolute.ancestors().find(|above| above.join(".git").exists());
-    let inside = root.and_then(|root| absolute.strip_prefix(root).ok()).unwrap_or(Path::new(""));
-    let inside: SubFolder = inside.to_string_lossy().parse()?;
-    Ok(Objects::around(&absolute, inside).await?)
+    Ok(absolute)
 }

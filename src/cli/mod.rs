@@ -18,6 +18,7 @@ mod run;
 mod render;
 mod schema;
 mod status;
+mod validate;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ struct Cli {
 
 #[derive(clap::Subcommand, Debug)]
 enum Command {
+    Validate(validate::Arguments),
     Render(render::Arguments),
     Plan(plan::Arguments),
     Approve(approve::Arguments),
@@ -99,6 +101,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     let runs_for_long = matches!(cli.command, Command::Run(_) | Command::Apply(_));
     telemetry::start(&cli.logs, cli.output.usual_logs(runs_for_long))?;
     match &cli.command {
+        Command::Validate(arguments) => block_on(validate::run(arguments, output)),
         Command::Render(arguments) => block_on(render::run(arguments, output)),
         Command::Plan(arguments) => block_on(plan::run(arguments, output)),
         Command::Approve(arguments) => approve::run(arguments, output),

@@ -143,7 +143,7 @@ async fn a_cluster_that_is_away_is_an_error() {
     let told = story.plan();
     assert_eq!((told.code, told.out.as_str()), (1, ""));
     assert!(told.err.starts_with("error: the cluster `saigon` cannot be read: "), "{}", told.err);
-    let told = story.run("apply --repository . --quiet --wait 1s");
+    let told = story.run("apply --repository . --quiet --wait 30s");
     assert_eq!(told.code, 1);
     assert!(told.out.contains("unreachable"), "{}", told.out);
 }

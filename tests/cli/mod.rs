@@ -9,3 +9,4 @@ mod plan;
 mod render;
 mod schema;
 mod usage;
+mod validate;
