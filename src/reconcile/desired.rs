@@ -19,7 +19,6 @@ use crate::model::Phase;
 use crate::model::Platform;
 use crate::model::Snapshot;
 use crate::model::UnitName;
-use crate::model::read::FileDocuments;
 use crate::model::read::read_file;
 use crate::model::resource::Outline;
 use crate::model::resource::Rendered;
@@ -92,6 +91,22 @@ impl DesiredUnit {
         }
     }
 
+    /// The same unit for the same tenant in a later commit, where rendering it again would read
+    /// what it read before.
+    fn kept(
+        self: &Arc<Self>,
+        valid: &Arc<ValidTenant>,
+        templates: &Arc<Templates>,
+    ) -> Option<Arc<Self>> {
+        if Arc::ptr_eq(&self.valid, valid) && Arc::ptr_eq(&self.templates, templates) {
+            return Some(Arc::clone(self));
+        }
+        self.reads.still_true(valid, templates).then(|| {
+            let (valid, templates) = (Arc::clone(valid), Arc::clone(templates));
+            Arc::new(Self { valid, templates, ..Self::clone(self) })
+        })
+    }
+
     /// The bodies, just as they were when the outlines were made.
     pub fn bodies(&self) -> Result<Rendered, RenderError> {
         Ok(render(&self.valid, &self.templates, self.at)?.rendered)
@@ -107,33 +122,34 @@ impl DesiredUnit {
 /// Goes from what was desired to what the snapshot asks for.
 pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) -> Desired {
     let configuration = Arc::new(read(previous.map(|desired| &*desired.configuration), snapshot));
-    let (templates, mut findings) = Templates::of(snapshot);
     let templates = match previous {
-        Some(previous) if previous.templates.digest() == templates.digest() => {
-            Arc::clone(&previous.templates)
-        }
-        _ => Arc::new(templates),
+        Some(previous) if previous.templates.are_of(snapshot) => Arc::clone(&previous.templates),
+        _ => Arc::new(Templates::of(snapshot).0),
     };
     let checked = check(&configuration, snapshot, &templates.names());
+    let mut findings: Vec<Finding> = templates.findings().cloned().collect();
     findings.extend(checked.findings);
 
     let mut held = checked.held;
-    let mut units: BTreeMap<UnitName, Arc<DesiredUnit>> = BTreeMap::new();
+    let mut kept: Vec<(UnitName, Arc<DesiredUnit>)> = Vec::with_capacity(checked.valid.len());
     let mut news: Vec<Arc<ValidTenant>> = Vec::new();
     let old = |unit: &UnitName| previous.and_then(|previous| previous.units.get(unit));
     for (unit, valid) in checked.valid {
-        match old(&unit) {
-            Some(old) if old.reads.still_true(&valid, &templates) && !due(old, now) => {
-                units.insert(unit, Arc::clone(old));
-            }
-            _ => news.push(valid),
+        match old(&unit).filter(|old| !due(old, now)).and_then(|old| old.kept(&valid, &templates)) {
+            Some(old) => kept.push((unit, old)),
+            None => news.push(valid),
         }
     }
+    let mut units: BTreeMap<UnitName, Arc<DesiredUnit>> = kept.into_iter().collect();
     let rendered = news.len();
-    for (valid, rendering) in render_all(&news, &templates, now) {
-        match rendering {
-            Ok(rendering) => {
-                let unit = DesiredUnit::of(&valid, &templates, &snapshot.commit, now, rendering);
+    // The bodies are let go at once: those of all tenants together would not fit in memory.
+    let made = on_all_cores(&news, |valid| {
+        render(valid, &templates, now)
+            .map(|rendering| DesiredUnit::of(valid, &templates, &snapshot.commit, now, rendering))
+    });
+    for (valid, unit) in news.iter().zip(made) {
+        match unit {
+            Ok(unit) => {
                 units.insert(unit.unit.clone(), Arc::new(unit));
             }
             Err(error) => {
@@ -177,29 +193,18 @@ fn due(unit: &DesiredUnit, now: Timestamp) -> bool {
 
 /// Reads the files of a snapshot; those that are as they were are not read again.
 pub fn read(previous: Option<&Configuration>, snapshot: &Snapshot) -> Configuration {
-    let known: BTreeMap<&str, &Arc<FileDocuments>> = previous
-        .into_iter()
-        .flat_map(|previous| &previous.files)
-        .map(|file| (&*file.file, file))
-        .collect();
+    // Both stand in the order of their paths.
+    let mut known = previous.map_or(&[][..], |previous| &previous.files).iter().peekable();
     let (mut files, mut unread) = (Vec::new(), Vec::new());
     for file in snapshot.document_files() {
-        match known.get(&*file.path) {
+        while known.next_if(|known| known.file < file.path).is_some() {}
+        match known.next_if(|known| known.file == file.path) {
             Some(known) if known.digest == file.digest => files.push(Arc::clone(known)),
             _ => unread.push(file),
         }
     }
     files.extend(on_all_cores(&unread, |file| Arc::new(read_file(file))));
-    files.sort_by(|one, other| one.file.cmp(&other.file));
     Configuration::of(files)
-}
-
-fn render_all(
-    tenants: &[Arc<ValidTenant>],
-    templates: &Templates,
-    now: Timestamp,
-) -> Vec<(Arc<ValidTenant>, Result<Rendering, RenderError>)> {
-    on_all_cores(tenants, |tenant| (Arc::clone(tenant), render(tenant, templates, now)))
 }
 
 /// Does independent work on as many threads as the machine has cores, and returns it in order.

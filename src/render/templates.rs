@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use minijinja::AutoEscape;
@@ -27,6 +28,7 @@ use crate::model::Finding;
 use crate::model::Place;
 use crate::model::Snapshot;
 use crate::model::digest::Hasher;
+use crate::model::snapshot::File;
 
 /// Where templates stand in a repository.
 const FOLDER: &str = "templates/";
@@ -44,6 +46,8 @@ pub struct Templates {
     folders: BTreeMap<Arc<str>, Folder>,
     prepared: PreparedDocuments,
     digest: Digest,
+    /// The repository's own, as they stood in it.
+    own: Vec<(Arc<str>, Digest)>,
 }
 
 struct TemplateFile {
@@ -70,11 +74,8 @@ impl Templates {
             .iter()
             .map(|(name, source)| (Arc::from(*name), TemplateFile::of(name, source.as_bytes())))
             .collect();
-        for file in snapshot.files.values() {
-            let Some(name) = file.path.strip_prefix(FOLDER) else { continue };
-            if is_template(name) {
-                files.insert(name.into(), TemplateFile::of(name, &file.content));
-            }
+        for (name, file) in own(snapshot) {
+            files.insert(name.into(), TemplateFile::of(name, &file.content));
         }
         let mut templates = Self {
             environment: environment(),
@@ -82,13 +83,25 @@ impl Templates {
             folders: BTreeMap::new(),
             prepared: PreparedDocuments::default(),
             digest: Digest::of(&[]),
+            own: own(snapshot).map(|(_, file)| (Arc::clone(&file.path), file.digest)).collect(),
         };
         templates.resolve_includes();
         templates.compile();
         templates.sort_into_folders();
         templates.digest = digest_of_all(templates.files.iter());
-        let findings = templates.files.values().filter_map(|file| file.broken.clone()).collect();
+        let findings = templates.findings().cloned().collect();
         (templates, findings)
+    }
+
+    /// Whether these are the templates of this snapshot as well.
+    pub fn are_of(&self, snapshot: &Snapshot) -> bool {
+        let theirs = own(snapshot).map(|(_, file)| (&file.path, file.digest));
+        theirs.eq(self.own.iter().map(|(path, digest)| (path, *digest)))
+    }
+
+    /// What is wrong with them.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.files.values().filter_map(|file| file.broken.as_ref())
     }
 
     /// The built-in templates alone.
@@ -250,6 +263,16 @@ impl TemplateFile {
             Err(refusal) => broken(source, refusal.at, refusal.message, refusal.help),
         }
     }
+}
+
+/// A repository's own templates, each with its name.
+fn own(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &File)> {
+    let from = (Bound::Included(FOLDER), Bound::Unbounded);
+    snapshot
+        .files
+        .range::<str, _>(from)
+        .map_while(|(path, file)| path.strip_prefix(FOLDER).zip(Some(file)))
+        .filter(|(name, _)| is_template(name))
 }
 
 /// Whether a file of the folder is a template, and not a note beside them.
