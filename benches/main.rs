@@ -1,0 +1,35 @@
+//! The benchmarks: `cargo bench`, or `cargo bench --bench product -- commit` for those whose name contains a word.
+//! Each prints what it measured and one line that says it all; sizes come from the environment.
+#![allow(clippy::print_stdout, clippy::panic, reason = "a benchmark is a program for a terminal")]
+#![allow(clippy::float_arithmetic, reason = "ratios of times are no money")]
+
+mod support;
+
+mod commit_to_plan;
+
+/// A benchmark's name, what it measures, and the work itself.
+type Benchmark = (&'static str, &'static str, fn());
+
+const BENCHMARKS: [Benchmark; 1] =
+    [("commit_to_plan", "read, validate, render and plan a whole repository", commit_to_plan::run)];
+
+fn main() {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    // A benchmark that measures its memory runs itself again, in a process of its own.
+    if let [child, name] = arguments.as_slice()
+        && child == "child"
+    {
+        match name.as_str() {
+            "commit_to_plan" => commit_to_plan::child(),
+            _ => panic!("there is no benchmark `{name}` that has a child"),
+        }
+        return;
+    }
+    for (name, what, run) in BENCHMARKS {
+        if arguments.is_empty() || arguments.iter().any(|word| name.contains(word.as_str())) {
+            println!("\n{name}: {what}");
+            run();
+        }
+    }
+}
