@@ -113,6 +113,17 @@ async fn an_inventory_that_somebody_filled_meanwhile_is_not_removed() {
 }
 
 #[tokio::test]
+async fn whoever_never_wrote_an_inventory_removes_none() {
+    for world in worlds().await {
+        let mut inventory = Inventory::default();
+        inventory.entries.extend([entry(&world, "one")]);
+        let written = world.cluster.write_inventory(&world.unit, &inventory).await.unwrap();
+        world.cluster.delete_inventory(&world.unit, &Inventory::default()).await.unwrap();
+        assert_eq!(world.cluster.inventory(&world.unit).await.unwrap(), written);
+    }
+}
+
+#[tokio::test]
 async fn an_inventory_that_cannot_be_read_is_not_an_empty_one() {
     for world in worlds().await {
         let mut inventory = Inventory::default();

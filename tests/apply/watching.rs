@@ -7,6 +7,8 @@ use tenantry::plan::Entry;
 use tenantry::plan::Health;
 use tenantry::plan::Inventory;
 
+use super::world::World;
+use super::world::at_once;
 use super::world::until;
 use super::world::worlds;
 
@@ -125,5 +127,70 @@ async fn our_own_writes_and_deletions_settle() {
         watching
             .wait_until(&settings.id, |live| live.uid == last.uid && live.owned != last.owned)
             .await;
+    }
+}
+
+/// What one of many does next, by a number that stands for chance.
+async fn meddle(world: &World, who: usize, chance: u64) {
+    let name = format!("thing-{}", chance % 5);
+    let path = world.path("configmaps", &name);
+    let mut settings = world.settings(&format!("{who}-{chance}"));
+    settings.id.name = name.as_str().into();
+    settings.body["metadata"]["name"] = json!(name);
+    let merge = |body: serde_json::Value| {
+        let path = format!("{path}?fieldManager=person-{who}");
+        let patch = "application/merge-patch+json";
+        async move { drop(world.kubectl.request("PATCH", &path, patch, &body).await) }
+    };
+    // That somebody else was faster is a part of it.
+    match (chance >> 8) % 8 {
+        0..4 => drop(world.cluster.apply(&world.unit, &settings, &[]).await),
+        4 => merge(json!({"data": {"key": chance.to_string()}})).await,
+        5 => merge(json!({"metadata": {"labels": {"foreign": chance.to_string()}}})).await,
+        6 => merge(json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}})).await,
+        _ => match world.cluster.live(&world.unit, &settings.id) {
+            Some(live) => drop(world.cluster.delete(&settings.id, "v1", &live.uid).await),
+            None => {
+                drop(world.kubectl.request("DELETE", &path, "application/json", &json!(null)).await)
+            }
+        },
+    }
+}
+
+#[tokio::test]
+async fn after_any_turmoil_everybody_knows_what_is_there() {
+    for world in worlds().await {
+        let mut daemons = vec![world.again().await, world.again().await, world.again().await];
+        let mut watching = Vec::new();
+        for daemon in &daemons {
+            watching.push(daemon.watch().await);
+        }
+        let daemons: Vec<_> = daemons.drain(..).map(std::sync::Arc::new).collect();
+        let meddlers = daemons.clone();
+        at_once(6, move |who| {
+            let world = std::sync::Arc::clone(&meddlers[who % 3]);
+            async move {
+                // A generator of Marsaglia's: the same numbers in every run.
+                let mut chance = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(who as u64 + 1);
+                for step in 0..60 {
+                    chance ^= chance << 13;
+                    chance ^= chance >> 7;
+                    chance ^= chance << 17;
+                    meddle(&world, who, chance).await;
+                    if let (Some(sandbox), 0) = (&world.sandbox, step % 20) {
+                        sandbox.faults().drop_watches();
+                    }
+                }
+            }
+        })
+        .await;
+        let truth = world.again().await.cluster.observe(&world.unit).await.unwrap().live;
+        for daemon in &daemons {
+            until("all know the truth", async || {
+                let known = daemon.cluster.observed(&daemon.unit)?.unwrap().live;
+                (known == truth).then_some(())
+            })
+            .await;
+        }
     }
 }

@@ -200,6 +200,10 @@ impl Cluster {
         unit: &UnitName,
         inventory: &Inventory,
     ) -> Result<(), ApplyError> {
+        if inventory.uid.is_none() {
+            // It was never written; if there is one by now, it is somebody else's.
+            return Ok(());
+        }
         let body = json!({
             "apiVersion": "v1", "kind": "DeleteOptions",
             "preconditions": {"uid": inventory.uid, "resourceVersion": inventory.version},

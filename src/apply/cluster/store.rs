@@ -3,6 +3,7 @@
 //! It is fed by watches and by the answers to our own writes, in whatever order they come. Nothing
 //! in it goes back in time: what is older than what is known is not taken.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slots;
@@ -157,8 +158,14 @@ impl Store {
     /// Takes an inventory. Says whether it is news.
     pub(super) fn saw_parent(&self, unit: UnitName, parent: Parent) -> Option<Event> {
         let mut state = self.state();
-        let kinds = parent.inventory().map(|inventory| inventory.entries).unwrap_or_default();
-        for kind in kinds.keys().map(Kind::of).filter(Kind::is_in_cluster) {
+        let entries = match parent.inventory() {
+            Ok(inventory) => inventory.entries,
+            Err(error) => {
+                tracing::error!("{}", inventory::unreadable(&unit, &error));
+                BTreeMap::new()
+            }
+        };
+        for kind in entries.keys().map(Kind::of).filter(Kind::is_in_cluster) {
             if !state.named.contains(&kind) {
                 state.named.insert(kind);
                 self.new_kind.notify_one();

@@ -237,7 +237,7 @@ async fn list(
         }
         progress.version = listed;
         for item in &page.items {
-            let event = subject.saw(cluster, item, progress.round)?;
+            let (event, _) = subject.saw(cluster, item, progress.round)?;
             shared.tell_all(event).await;
         }
     }
@@ -307,13 +307,15 @@ fn take_line(
         let status: Status = cluster.connection().parse(object.get().as_bytes())?;
         return Err(ApplyError::Refused { what: what.to_owned(), status });
     }
-    let event = match r#type {
+    let (event, at) = match r#type {
         "ADDED" | "MODIFIED" => subject.saw(cluster, object, progress.round)?,
         "DELETED" => subject.lost(cluster, object)?,
-        _ => None,
+        _ => {
+            let Bookmark { metadata } = cluster.connection().parse(object.get().as_bytes())?;
+            (None, version(&metadata.resource_version))
+        }
     };
-    let Bookmark { metadata } = cluster.connection().parse(object.get().as_bytes())?;
-    progress.version = progress.version.max(version(&metadata.resource_version));
+    progress.version = progress.version.max(at);
     Ok(event)
 }
 
@@ -325,39 +327,48 @@ impl Subject {
         }
     }
 
-    /// Takes an object into what is known.
+    /// Takes an object into what is known. Returns what that means for somebody, if anything, and
+    /// the object's version.
     fn saw(
         &self,
         cluster: &Cluster,
         object: &RawValue,
         round: u32,
-    ) -> Result<Option<Event>, ApplyError> {
+    ) -> Result<(Option<Event>, u64), ApplyError> {
         let json = object.get().as_bytes();
         Ok(match self {
             Self::Inventories => {
                 let seen: SeenParent = cluster.connection().parse(json)?;
-                seen.unit().and_then(|unit| cluster.store().saw_parent(unit, seen.parent(round)))
+                let parent = seen.parent(round);
+                let version = parent.version;
+                let event = seen.unit().and_then(|unit| cluster.store().saw_parent(unit, parent));
+                (event, version)
             }
             Self::Objects(kind) => {
                 let seen: Seen = cluster.connection().parse(json)?;
-                cluster.store().saw(kind, &seen, round)
+                (cluster.store().saw(kind, &seen, round), seen.version())
             }
         })
     }
 
     /// Takes an object out of what is known.
-    fn lost(&self, cluster: &Cluster, object: &RawValue) -> Result<Option<Event>, ApplyError> {
+    fn lost(
+        &self,
+        cluster: &Cluster,
+        object: &RawValue,
+    ) -> Result<(Option<Event>, u64), ApplyError> {
         let json = object.get().as_bytes();
         Ok(match self {
             Self::Inventories => {
                 let seen: SeenParent = cluster.connection().parse(json)?;
                 let version = version(&seen.metadata.resource_version);
                 // Its labels may be what is gone.
-                seen.named_unit().and_then(|unit| cluster.store().lost_parent(&unit, version))
+                let unit = seen.named_unit();
+                (unit.and_then(|unit| cluster.store().lost_parent(&unit, version)), version)
             }
             Self::Objects(kind) => {
                 let seen: Seen = cluster.connection().parse(json)?;
-                cluster.store().lost(kind, &seen)
+                (cluster.store().lost(kind, &seen), seen.version())
             }
         })
     }
