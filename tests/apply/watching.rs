@@ -137,7 +137,7 @@ async fn meddle(world: &World, who: usize, chance: u64) {
     let mut settings = world.settings(&format!("{who}-{chance}"));
     settings.id.name = name.as_str().into();
     settings.body["metadata"]["name"] = json!(name);
-    let merge = |body: serde_json::Value| {
+    let merge = |body: Value| {
         let path = format!("{path}?fieldManager=person-{who}");
         let patch = "application/merge-patch+json";
         async move { drop(world.kubectl.request("PATCH", &path, patch, &body).await) }
@@ -151,7 +151,9 @@ async fn meddle(world: &World, who: usize, chance: u64) {
         _ => match world.cluster.live(&world.unit, &settings.id) {
             Some(live) => drop(world.cluster.delete(&settings.id, "v1", &live.uid).await),
             None => {
-                drop(world.kubectl.request("DELETE", &path, "application/json", &json!(null)).await)
+                drop(
+                    world.kubectl.request("DELETE", &path, "application/json", &Value::Null).await,
+                );
             }
         },
     }
