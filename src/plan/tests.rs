@@ -69,7 +69,7 @@ impl World {
             let done = match &step.change {
                 Change::Create { desired: position, .. }
                 | Change::Update { desired: position, .. } => {
-                    let live = self.applied(&desired[*position]);
+                    let live = Self::applied(&desired[*position]);
                     self.observed.live.insert(step.id.clone(), live.clone());
                     Done { id: step.id.clone(), outcome: Outcome::Changed, live: Some(live) }
                 }
@@ -87,7 +87,7 @@ impl World {
         !steps.is_empty()
     }
 
-    fn applied(&self, outline: &Outline) -> Live {
+    fn applied(outline: &Outline) -> Live {
         Live {
             uid: format!("uid-{}", outline.id).into(),
             owned: outline.digest,
@@ -174,7 +174,7 @@ fn the_jobs_of_a_stage_run_one_after_the_other() {
     assert_eq!(shown(&world.plan(&desired)), ["+ Job/acme/migrate-1", "+? Job/acme/a-seed"]);
     world.step(&desired);
     world.edit("Job/acme/migrate-1", |live| {
-        live.health = Health::Progressing("it is running".into())
+        live.health = Health::Progressing("it is running".into());
     });
     assert_eq!(shown(&world.plan(&desired)), ["+? Job/acme/a-seed"]);
     world.edit("Job/acme/migrate-1", |live| live.health = Health::Ready);
@@ -187,7 +187,7 @@ fn what_is_unhealthy_holds_back_news_but_not_repairs() {
     let desired = acme();
     world.converge(&desired);
     world.edit("Deployment/acme/web", |live| {
-        live.health = Health::Failed("CrashLoopBackOff".into())
+        live.health = Health::Failed("CrashLoopBackOff".into());
     });
     world.edit("Job/acme/migrate-1", |live| live.owned = Digest::of(b"edited"));
     assert_eq!(shown(&world.plan(&desired)), ["~ Job/acme/migrate-1"], "a repair goes at once");
@@ -199,7 +199,8 @@ fn what_is_unhealthy_holds_back_news_but_not_repairs() {
 
 #[test]
 fn each_kind_of_drift_is_put_back_and_named() {
-    let edits: [(&str, fn(&mut Live), &str); 3] = [
+    type Edit = fn(&mut Live);
+    let edits: [(&str, Edit, &str); 3] = [
         ("edited", |live| live.owned = Digest::of(b"other"), "edited"),
         ("marked", |live| live.rendered = None, "its marks were changed"),
         ("labelled", |live| live.foreign_labels = vec!["team".into()], "foreign label team"),
@@ -303,7 +304,7 @@ fn subscriptions_wait_for_what_they_share_and_not_for_each_other() {
     );
     world.converge(&desired);
     world.edit("Deployment/acme/web", |live| {
-        live.health = Health::Progressing("1 of 2 replicas".into())
+        live.health = Health::Progressing("1 of 2 replicas".into());
     });
     let progress = progress::progress(&desired, &world.observed);
     assert_eq!(progress.len(), 2);

@@ -287,7 +287,7 @@ async fn a_pod_waits_for_its_secret() {
 async fn the_pace_can_be_changed_while_it_runs() {
     let cluster = Cluster::sandbox(33).await;
     let sandbox = cluster.sandbox.as_ref().unwrap();
-    let slow = Duration::from_secs(3600);
+    let slow = Duration::from_hours(1);
     sandbox.set_pace(Pace { ready_after: slow, ..Pace::default() });
     let pod = |name: &str| {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
