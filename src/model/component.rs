@@ -73,6 +73,9 @@ pub const PLACEHOLDERS: &[&str] = &[
     "email",
     "subscription",
     "namespace",
+    "instance",
+    "package",
+    "product",
 ];
 
 /// The value of an environment variable, or where it comes from.
