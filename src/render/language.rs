@@ -303,8 +303,15 @@ fn weigh(
 ) -> Result<u32, Refusal> {
     let mut weight = 0_u32;
     let mut before = Token::Sign(b' ');
+    let mut open = Vec::new();
     for token in tokens {
         match token {
+            Token::Sign(bracket @ (b'(' | b'[' | b'{')) => open.push(*bracket),
+            Token::Sign(b')' | b']' | b'}') => drop(open.pop()),
+            // The language's own reading of `""[::-1]` is a panic.
+            Token::Sign(b':') if open.last() == Some(&b'[') => {
+                return Err(tag.refused("there are no slices here", "use `first` or `last`"));
+            }
             Token::Sign(b'*') => {
                 return Err(tag.refused("there is no `*` here", "write the product out"));
             }
@@ -379,6 +386,7 @@ mod tests {
     fn a_text_that_grows_without_end_is_refused() {
         refused(&"{% set a = a ~ a %}".repeat(40), "values is built");
         refused("{{ \"x\" * 100000000 }}", "no `*`");
+        refused("{{ a[::-1] }}", "no slices");
         refused(&"{% for a in [a ~ a ~ a] %}".repeat(8), "values is built");
     }
 

@@ -1,10 +1,20 @@
 //! No template is endless work.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 use std::time::Instant;
 
+use proptest::prelude::*;
+use tenantry::model::Commit;
+use tenantry::model::Snapshot;
+use tenantry::render::Templates;
+use tenantry::render::render;
+
 use super::fixture::Files;
 use super::fixture::NOW;
+use super::fixture::Repository;
+
+static EXAMPLE: LazyLock<Repository> = LazyLock::new(|| Files::example().read());
 
 const BOMB: &str = "templates/paas/subscription/50-bomb.yaml";
 
@@ -62,7 +72,242 @@ fn a_template_is_not_longer_than_it_may_be() {
 }
 
 #[test]
+fn deep_expressions_are_refused_or_read_but_never_overflow() {
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("{\"a\": ", "}"),
+        ("not ", ""),
+        ("- ", ""),
+        ("a | default(", ")"),
+        ("a if a else ", ""),
+        ("a.b ~ ", ""),
+        ("[1] + ", ""),
+    ] {
+        let depth = 1900 / (open.len() + close.len());
+        let _ = Files::example()
+            .with(BOMB, format!("{{{{ {}a{} }}}}\n", open.repeat(depth), close.repeat(depth)))
+            .try_render("siti");
+    }
+    let _ =
+        refused(&format!("{}{}", "{% if tenant %}\n".repeat(1000), "{% endif %}\n".repeat(1000)));
+}
+
+#[test]
 fn deep_values_are_refused() {
     let message = refused(&format!("a: {}1{}\n", "[".repeat(100), "]".repeat(100)));
     assert!(message.contains("nested deeper"), "{message}");
+}
+
+/// Parts of templates, in any order.
+const PIECES: &[&str] = &[
+    "{{ ",
+    " }}",
+    "{% ",
+    " %}",
+    "{#",
+    "#}",
+    "{%- ",
+    "-}}",
+    "a",
+    "tenant",
+    "tenant.organisation",
+    "subscription",
+    "cluster.api",
+    "components",
+    "loop",
+    "loop.index",
+    ".name",
+    "[0]",
+    "[-1]",
+    "[1:2]",
+    "[::-1]",
+    " ~ ",
+    " + ",
+    " - ",
+    " / ",
+    " // ",
+    " % ",
+    " ** ",
+    " * ",
+    "1",
+    "0",
+    "9999999999999999999999",
+    "1.5",
+    "\"x\"",
+    "'",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ": ",
+    ", ",
+    " | ",
+    "join(\"-\")",
+    "json",
+    "digest",
+    "replace(\"a\", \"bb\")",
+    "items",
+    "length",
+    "sort",
+    "unique",
+    "first",
+    "last",
+    "pluck(\"name\")",
+    "default(1)",
+    "short",
+    "lower",
+    "days",
+    "fail(\"x\")",
+    " if ",
+    " else ",
+    " in ",
+    " not in ",
+    " is defined",
+    " is none",
+    " and ",
+    " or ",
+    "not ",
+    " == ",
+    " < ",
+    "if a",
+    "endif",
+    "for x in components",
+    "for k, v in tenant | items",
+    "endfor",
+    "set a = tenant",
+    "set a = a ~ a",
+    "with b = a",
+    "endwith",
+    "include \"shared/_quota.yaml\"",
+    "include \"shared/_none.yaml\"",
+    "break",
+    "continue",
+    "elif a",
+    "else",
+    "macro m()",
+    "raw",
+    "\n",
+    "  ",
+    "- ",
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ",
+    "\n---\n",
+    "data: ",
+    "é",
+    "😀",
+    "\u{0}",
+    "\u{feff}",
+];
+
+/// Something that has a value, or fails to.
+fn expression() -> impl Strategy<Value = String> {
+    let leaf = proptest::sample::select(vec![
+        "a",
+        "b",
+        "tenant",
+        "package",
+        "subscription",
+        "components",
+        "cluster.api",
+        "limits",
+        "loop",
+        "1",
+        "0",
+        "2.5",
+        "9223372036854775807",
+        "\"x\"",
+        "\"\"",
+        "none",
+        "true",
+        "[]",
+        "{}",
+        "subscription.hosts",
+        "tenant.organisation",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
+        let filters = vec![
+            "json",
+            "digest",
+            "items",
+            "length",
+            "sort",
+            "unique",
+            "first",
+            "last",
+            "short",
+            "lower",
+            "days",
+            "join(\"-\")",
+            "join(tenant.organisation)",
+            "pluck(\"name\")",
+            "default(1)",
+            "replace(\"a\", \"aa\")",
+            "sort(reverse=true)",
+            "sort(attribute=\"name\")",
+            "items | first",
+        ];
+        let signs = vec!["~", "+", "-", "/", "//", "%", "**", "==", "<", "in", "and", "or"];
+        let filtered = (inner.clone(), proptest::sample::select(filters));
+        let joined = (inner.clone(), proptest::sample::select(signs), inner.clone());
+        prop_oneof![
+            filtered.prop_map(|(value, filter)| format!("({value} | {filter})")),
+            joined.prop_map(|(one, sign, other)| format!("({one} {sign} {other})")),
+            (inner.clone(), inner.clone()).prop_map(|(of, key)| format!("{of}[{key}]")),
+            inner.clone().prop_map(|of| format!("{of}.name")),
+            (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("[{one}, {other}]")),
+            inner.clone().prop_map(|value| format!("{{\"k\": {value}}}")),
+            (inner.clone(), inner).prop_map(|(one, other)| format!("({one} if a else {other})")),
+        ]
+    })
+}
+
+/// A template whose tags all close.
+fn template() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        expression().prop_map(|value| format!("- {{{{ {value} }}}}\n")),
+        expression().prop_map(|value| format!("{{% set a = {value} %}}\n")),
+        Just("apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n---\n".to_owned()),
+        Just("{% include \"shared/_quota.yaml\" %}\n\n---\n".to_owned()),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let several = proptest::collection::vec(inner, 0..4).prop_map(|parts| parts.concat());
+        (expression(), several, 0..3_usize).prop_map(|(value, inside, kind)| match kind {
+            0 => format!("{{% if {value} %}}\n{inside}{{% endif %}}\n"),
+            1 => format!("{{% for b in {value} %}}\n{inside}{{% endfor %}}\n"),
+            _ => format!("{{% with b = {value} %}}\n{inside}{{% endwith %}}\n"),
+        })
+    })
+}
+
+/// Renders a tenant who uses the template, and one who does not.
+fn ends_in_time_and_harms_nobody(template: &str) {
+    let start = Instant::now();
+    let files = Files::example().with(BOMB, template);
+    let snapshot = Snapshot::of(Commit::new("0"), &files.0);
+    let (templates, _) = Templates::of(&snapshot);
+    let rendered = render(EXAMPLE.tenant("siti"), &templates, NOW.parse().unwrap());
+    if let Err(error) = rendered {
+        assert!(!error.message.is_empty());
+        assert!(error.help.is_some());
+    }
+    render(EXAMPLE.tenant("acme"), &templates, NOW.parse().unwrap()).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_scribble_ends_in_time_and_harms_nobody(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40),
+    ) {
+        ends_in_time_and_harms_nobody(&pieces.concat());
+    }
+
+    #[test]
+    fn any_template_ends_in_time_and_harms_nobody(template in template()) {
+        ends_in_time_and_harms_nobody(&format!("{{% set a = tenant %}}{{% set b = package %}}\n{template}"));
+    }
 }
