@@ -137,9 +137,9 @@ impl Play<'_> {
                 format!("curl http://{daemon}/status"),
                 "where everybody stands; also /metrics, /readyz",
             ),
-            (format!("export DATABASE_URL={}", ground.history), "then: tenantry history acme"),
+            (format!("export DATABASE_URL='{}'", ground.history), "then: tenantry history acme"),
             (
-                format!("psql {} -c '\\l'", ground.postgres.url("postgres")),
+                format!("psql '{}' -c '\\l'", ground.postgres.url("postgres")),
                 "the customers' databases",
             ),
             (format!("git -C {folder} log --stat"), "edit a file there, commit, and look"),

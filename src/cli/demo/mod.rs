@@ -55,7 +55,10 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
     let cleared = ground.clear().await;
     played?;
     cleared?;
-    output.note("\neverything is stopped and removed");
+    output.note("everything is stopped and removed");
+    if !arguments.keep {
+        output.note("`tenantry demo --keep` leaves it running, for kubectl, curl, psql and git");
+    }
     Ok(Exit::Fine)
 }
 
@@ -74,6 +77,7 @@ async fn on(
         played = play.go_on();
         if played.is_ok() {
             played = stop.await;
+            output.note("\nstopping");
         }
     }
     daemon.stop(output).await;
