@@ -10,10 +10,8 @@ use tokio::task::JoinHandle;
 
 use crate::apply::cluster::watch::Event as Seen;
 use crate::apply::cluster::watch::Watches;
-use crate::model::Cluster as ClusterDocument;
 use crate::model::Configuration;
 use crate::model::Digest;
-use crate::model::Document;
 use crate::model::Name;
 use crate::source::Source;
 use crate::source::state::Reach;
@@ -31,6 +29,8 @@ use super::world::Target as _;
 
 /// How often databases are looked at: no watch tells of them.
 const LOOK_AT_DATABASES: Duration = Duration::from_mins(5);
+/// How often a kubeconfig is looked for that was not there or could not be read.
+const LOOK_FOR_CREDENTIALS: Duration = Duration::from_secs(15);
 
 /// Follows the branch for ever: each head becomes what is desired, the newest first.
 pub async fn follow(
@@ -41,8 +41,14 @@ pub async fn follow(
     notes: mpsc::UnboundedSender<Note>,
 ) {
     let mut heads = source.watch();
-    let mut clusters =
-        Clusters { junction: junction.clone(), kubeconfigs, followed: BTreeMap::new() };
+    let mut clusters = Clusters {
+        junction: junction.clone(),
+        kubeconfigs,
+        followed: BTreeMap::new(),
+        unusable: BTreeMap::new(),
+        notes: notes.clone(),
+        clock: clock.clone(),
+    };
     let mut desired: Option<Arc<Desired>> = None;
     let mut failures = 0;
     let mut head = heads.next().await;
@@ -69,8 +75,16 @@ pub async fn follow(
             tokio::task::spawn_blocking(work).await.expect("going to a commit does not panic");
         clusters.follow(&next.configuration).await;
         junction.tell(Event::Desired(Box::new(Desired::clone(&next))));
+        let configuration = Arc::clone(&next.configuration);
         desired = Some(next);
-        head = heads.next().await;
+        head = loop {
+            tokio::select! {
+                next = heads.next() => break next,
+                () = tokio::time::sleep(LOOK_FOR_CREDENTIALS), if !clusters.unusable.is_empty() => {
+                    clusters.follow(&configuration).await;
+                }
+            }
+        };
     }
 }
 
@@ -79,6 +93,10 @@ struct Clusters {
     junction: Junction<ClusterTarget>,
     kubeconfigs: Kubeconfigs,
     followed: BTreeMap<Name, Followed>,
+    /// Clusters whose credentials are not there or cannot be read, and why.
+    unusable: BTreeMap<Name, String>,
+    notes: mpsc::UnboundedSender<Note>,
+    clock: Clock,
 }
 
 struct Followed {
@@ -101,34 +119,62 @@ impl Clusters {
         self.followed.retain(|name, followed| {
             documents.get(name).is_some_and(|document| document.digest == followed.digest)
         });
+        let mut unusable = BTreeMap::new();
         for (name, document) in documents {
             if self.followed.contains_key(name) {
                 continue;
             }
             match ClusterTarget::connect(document, &self.kubeconfigs).await {
                 Ok(target) => {
-                    let followed = self.start(document, target);
-                    self.followed.insert(name.clone(), followed);
+                    let (digest, target) = (document.digest, Arc::new(target));
+                    self.followed
+                        .insert(name.clone(), Followed { digest, target, tasks: Vec::new() });
                 }
-                Err(why) => self.junction.tell(Event::Away(name.clone(), Some(why))),
+                Err(why) => {
+                    unusable.insert(name.clone(), why);
+                }
             }
         }
+        self.tell_unusable(unusable);
         let targets = self
             .followed
             .iter()
             .map(|(name, followed)| (name.clone(), Arc::clone(&followed.target)))
             .collect();
+        // Of a cluster that the junction does not know, it would hear nothing.
         self.junction.tell(Event::Targets(targets));
+        for (name, followed) in &mut self.followed {
+            if followed.tasks.is_empty() {
+                followed.start(name, &self.junction);
+            }
+        }
     }
 
-    fn start(&self, document: &Document<ClusterDocument>, target: ClusterTarget) -> Followed {
-        let target = Arc::new(target);
-        let name = document.name.clone();
-        let watching =
-            tokio::spawn(watch(name.clone(), Arc::clone(&target), self.junction.clone()));
-        let looking =
-            tokio::spawn(look_at_databases(name, Arc::clone(&target), self.junction.clone()));
-        Followed { digest: document.digest, target, tasks: vec![watching, looking] }
+    /// Tells of clusters to which there are no credentials: each once, and when that is over.
+    fn tell_unusable(&mut self, unusable: BTreeMap<Name, String>) {
+        let tell = |name: &Name, away: Option<String>| {
+            let what = format!("cluster {name}");
+            let _ = self.notes.send(Note::Reach { what, away, at: self.clock.now() });
+        };
+        for (name, why) in &unusable {
+            if self.unusable.get(name) != Some(why) {
+                tell(name, Some(why.clone()));
+            }
+        }
+        for name in self.unusable.keys().filter(|name| !unusable.contains_key(*name)) {
+            tell(name, None);
+        }
+        self.unusable = unusable;
+    }
+}
+
+impl Followed {
+    fn start(&mut self, name: &Name, junction: &Junction<ClusterTarget>) {
+        let target = || Arc::clone(&self.target);
+        self.tasks = vec![
+            tokio::spawn(watch(name.clone(), target(), junction.clone())),
+            tokio::spawn(look_at_databases(name.clone(), target(), junction.clone())),
+        ];
     }
 }
 
