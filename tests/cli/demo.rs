@@ -127,7 +127,7 @@ fn every_step_happens_and_nothing_is_left_behind() {
     assert_eq!(end["step"], "end");
     assert_eq!(end["counts"]["failed"], 0, "{end}");
     assert!(end["tookMs"].as_u64().unwrap() > 0);
-    assert_eq!(left_behind(folder.path()), [""; 0]);
+    wait_until_nothing_is_left(folder.path());
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn interrupted_it_stops_and_removes_everything() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("interrupted: everything that was started is stopped"), "{errors}");
-    assert_eq!(left_behind(folder.path()), [""; 0]);
+    wait_until_nothing_is_left(folder.path());
 }
 
 #[test]
