@@ -15,29 +15,29 @@
 //!
 //! Start reading at [`reconcile`].
 
-/// The words: plain data, and the reader that makes it of YAML.
+// The words: plain data, and the reader that makes it of YAML.
 pub mod model;
-/// Is this allowed? What is valid, and the findings.
+// Is this allowed? What is valid, and the findings.
 pub mod validate;
-/// Templates and what is valid to resources.
+// Templates and what is valid to resources.
 pub mod render;
-/// Desired against observed: what has to be done.
+// Desired against observed: what has to be done.
 pub mod plan;
-/// Git: where commits come from.
+// Git: where commits come from.
 pub mod source;
-/// The only chapter that changes the world.
+// The only chapter that changes the world.
 pub mod apply;
-/// Our own database.
+// Our own database.
 pub mod postgres;
-/// What happened.
+// What happened.
 pub mod history;
-/// The junction: where what is wanted meets what is there.
+// The junction: where what is wanted meets what is there.
 pub mod reconcile;
-/// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
+// A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.
 pub mod sandbox;
-/// What the environment says.
+// What the environment says.
 pub mod settings;
-/// What the program says about itself while it runs.
+// What the program says about itself while it runs.
 pub mod telemetry;
-/// The operator's hands.
+// The operator's hands.
 pub mod cli;

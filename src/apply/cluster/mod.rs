@@ -1,6 +1,6 @@
 //! A Kubernetes cluster: what is written there, what is seen there, and what it means.
 //!
-//! Objects are written with server-side apply by one field manager ([`write`]), listed in a parent
+//! Objects are written with server-side apply by one field manager ([`mod@write`]), listed in a parent
 //! object per unit ([`inventory`]), and watched by our label ([`watch`]); of what is seen only a
 //! few words are kept ([`observe`], [`store`]).
 
