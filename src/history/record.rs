@@ -14,7 +14,6 @@ use crate::model::Phase;
 use crate::model::ResourceId;
 use crate::model::UnitName;
 use crate::model::resource::Stage;
-use crate::plan::Action;
 use crate::plan::Done;
 use crate::plan::Outcome;
 use crate::plan::StageState;
@@ -123,7 +122,7 @@ pub enum ActionOutcome {
 }
 
 impl ActionRecord {
-    pub fn of(action: &Action, done: &Done, duration: Duration) -> Self {
+    pub fn of(verb: &str, done: &Done, duration: Duration) -> Self {
         let (outcome, message) = match &done.outcome {
             Outcome::Created => (ActionOutcome::Created, None),
             Outcome::Changed => (ActionOutcome::Changed, None),
@@ -132,8 +131,7 @@ impl ActionRecord {
             Outcome::Orphaned => (ActionOutcome::Orphaned, None),
             Outcome::Failed { message, .. } => (ActionOutcome::Failed, Some(message.clone())),
         };
-        let verb = action.verb().to_owned();
-        Self { id: action.id().clone(), verb, outcome, message, duration }
+        Self { id: done.id.clone(), verb: verb.to_owned(), outcome, message, duration }
     }
 }
 

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use crate::history::Record;
 use crate::history::Recorder;
 use crate::history::fresh_id;
-use crate::history::record::ActionOutcome;
 use crate::history::record::ActionRecord;
 use crate::history::record::CommitSeen;
 use crate::history::record::Drift;
@@ -23,7 +22,6 @@ use crate::history::record::UnitState;
 use crate::history::record::UnitStatus;
 use crate::model::Commit;
 use crate::plan::Cause;
-use crate::plan::Outcome;
 use crate::source::CommitFacts;
 
 use super::note::Note;
@@ -183,16 +181,7 @@ fn drift_of(deed: &Deed) -> Option<(&str, Option<&str>)> {
 }
 
 fn action(deed: &Deed) -> ActionRecord {
-    let (outcome, message) = match &deed.done.outcome {
-        Outcome::Created => (ActionOutcome::Created, None),
-        Outcome::Changed => (ActionOutcome::Changed, None),
-        Outcome::Unchanged => (ActionOutcome::Unchanged, None),
-        Outcome::Deleted => (ActionOutcome::Deleted, None),
-        Outcome::Orphaned => (ActionOutcome::Orphaned, None),
-        Outcome::Failed { message, .. } => (ActionOutcome::Failed, Some(message.clone())),
-    };
-    let (id, verb) = (deed.done.id.clone(), deed.verb.to_owned());
-    ActionRecord { id, verb, outcome, message, duration: deed.took }
+    ActionRecord::of(deed.verb, &deed.done, deed.took)
 }
 
 fn state(state: State) -> UnitState {
