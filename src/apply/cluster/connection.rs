@@ -35,6 +35,8 @@ const IN_FLIGHT: usize = 48;
 /// How often a request is sent that the server turned away because it is busy.
 const ATTEMPTS: u32 = 4;
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How we call ourselves in the API server's audit log.
+const USER_AGENT: &str = concat!("tenantry/", env!("CARGO_PKG_VERSION"));
 
 /// Where a cluster is and who we are there.
 #[derive(Debug)]
@@ -171,6 +173,7 @@ impl Connection {
         let body = call.body.map(<[u8]>::to_vec).unwrap_or_default();
         let request = request
             .header(http::header::ACCEPT, "application/json")
+            .header(http::header::USER_AGENT, USER_AGENT)
             .body(Body::from(body))
             .map_err(|error| self.unreachable(&error))?;
         self.client.send(request).await.map_err(|error| self.unreachable(&error))

@@ -70,6 +70,7 @@ impl Daemon {
         .await;
         let answers = server::Answers {
             source,
+            junction: daemon.junction().clone(),
             overview: daemon.overview(),
             webhook_secret: parts.webhook_secret,
         };

@@ -52,7 +52,7 @@ pub(super) struct Arguments {
         default_value = "/var/cache/tenantry"
     )]
     cache: PathBuf,
-    /// Answer /healthz, /readyz, /status, /metrics and /hooks/git at this address
+    /// Answer /healthz, /readyz, /status, /settled?commit=…, /metrics and /hooks/git at this address
     #[arg(long, value_name = "ADDRESS", env = "TENANTRY_LISTEN", default_value = "127.0.0.1:9440")]
     listen: SocketAddr,
 }

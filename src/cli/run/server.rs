@@ -7,6 +7,7 @@ use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
+use axum::extract::Query;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
@@ -15,11 +16,16 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
 use axum::routing::post;
+use serde::Deserialize;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+use crate::model::Commit;
 use crate::model::Secret;
+use crate::reconcile::Junction;
+use crate::reconcile::note::UnitStatus;
 use crate::reconcile::overview::Overview;
+use crate::reconcile::targets::ClusterTarget;
 use crate::source::Source;
 use crate::source::state::Reach;
 use crate::source::webhook;
@@ -32,6 +38,7 @@ const LARGEST_BODY: usize = 256 << 10;
 /// What the answers are made of.
 pub(super) struct Answers {
     pub(super) source: Source,
+    pub(super) junction: Junction<ClusterTarget>,
     pub(super) overview: tokio::sync::watch::Receiver<Arc<Overview>>,
     pub(super) webhook_secret: Option<Secret>,
 }
@@ -42,6 +49,7 @@ pub(super) async fn serve(listener: TcpListener, answers: Arc<Answers>) -> std::
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/status", get(status))
+        .route("/settled", get(settled))
         .route("/metrics", get(numbers))
         .route("/hooks/git", post(look))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
@@ -78,6 +86,51 @@ async fn ready(State(answers): State<Arc<Answers>>) -> Response {
 
 async fn status(State(answers): State<Arc<Answers>>) -> Json<Overview> {
     Json(Overview::clone(&answers.overview.borrow()))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    commit: Option<String>,
+}
+
+/// Where everybody stood when nothing more could be done.
+#[derive(Serialize)]
+struct Settled {
+    commit: Option<Commit>,
+    units: Vec<UnitStatus>,
+}
+
+/// Waits until a commit, or one after it, is what is wanted, and nothing more can be done for it
+/// without the world changing. A pipeline asks this after its push; how long it waits is up to it.
+async fn settled(
+    State(answers): State<Arc<Answers>>,
+    Query(Wanted { commit }): Query<Wanted>,
+) -> Response {
+    let mut overview = answers.overview.clone();
+    loop {
+        let taken = overview.borrow_and_update().commit.clone();
+        let reached = match (&taken, &commit) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(taken), Some(wanted)) => {
+                let objects = answers.source.objects();
+                match objects.descends(taken, &Commit::new(wanted)).await {
+                    Ok(reached) => reached,
+                    Err(error) => {
+                        let why = format!("`{wanted}` is no commit: {error}\n");
+                        return (StatusCode::BAD_REQUEST, why).into_response();
+                    }
+                }
+            }
+        };
+        if reached {
+            let units = answers.junction.settled().await;
+            return Json(Settled { commit: taken, units }).into_response();
+        }
+        if overview.changed().await.is_err() {
+            return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+        }
+    }
 }
 
 async fn numbers(State(answers): State<Arc<Answers>>) -> Response {
