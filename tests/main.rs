@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod cluster;
 mod architecture;
 mod cli;
 mod documents;

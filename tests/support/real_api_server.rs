@@ -27,6 +27,7 @@ use kube::Config;
 use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
 use ring::signature::KeyPair as _;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
@@ -58,7 +59,27 @@ pub(crate) struct RealApiServer {
     /// Where its kubeconfig lies, for `kubectl` and for our own program.
     pub(crate) kubeconfig_path: PathBuf,
     kubeconfig: Kubeconfig,
+    directory: PathBuf,
     watchdog: Watchdog,
+}
+
+/// A request as the server's audit log has it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Audited {
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`
+    pub(crate) verb: String,
+    #[serde(rename = "requestURI")]
+    pub(crate) path: String,
+    #[serde(default)]
+    user_agent: String,
+    pub(crate) object_ref: Option<AuditedObject>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct AuditedObject {
+    /// None for a list and a watch.
+    pub(crate) name: Option<String>,
 }
 
 /// The server of this test binary, started by the first who asks. `None` after saying that (and
@@ -66,13 +87,25 @@ pub(crate) struct RealApiServer {
 pub(crate) async fn shared() -> Option<&'static RealApiServer> {
     static SERVER: OnceCell<Result<RealApiServer, String>> = OnceCell::const_new();
     let start = async || match assets() {
-        Ok(assets) => Ok(RealApiServer::start(&assets).await),
+        Ok(assets) => Ok(RealApiServer::start(&assets, "").await),
         Err(reason) => Err(reason),
     };
     match SERVER.get_or_init(start).await {
         Ok(server) => Some(server),
         Err(reason) => {
             skipped("it needs the real API server", reason);
+            None
+        }
+    }
+}
+
+/// A server for one test alone, which may do with all of it what it likes. It writes down every
+/// request. `None` after saying why the real half is skipped.
+pub(crate) async fn own() -> Option<RealApiServer> {
+    match assets() {
+        Ok(assets) => Some(RealApiServer::start(&assets, AUDIT_ARGUMENTS).await),
+        Err(reason) => {
+            skipped("it needs a real API server of its own", reason);
             None
         }
     }
@@ -113,14 +146,22 @@ impl RealApiServer {
         name
     }
 
-    async fn start(assets: &Path) -> Self {
+    /// Every request that was answered until now and came from a program of this name.
+    pub(crate) fn audited(&self, program: &str) -> Vec<Audited> {
+        let log = std::fs::read_to_string(self.directory.join("audit.log")).unwrap();
+        let all = log.lines().filter_map(|line| serde_json::from_str::<Audited>(line).ok());
+        all.filter(|audited| audited.user_agent.starts_with(program)).collect()
+    }
+
+    async fn start(assets: &Path, more_arguments: &str) -> Self {
         let directory =
             tempfile::Builder::new().prefix("tenantry-apiserver-").tempdir().unwrap().keep();
         write_keys(&directory);
+        std::fs::write(directory.join("audit.yaml"), AUDIT_POLICY).unwrap();
         let [etcd, peers, port] = free_ports();
         let mut watchdog = Watchdog::over(&directory, assets);
         watchdog.run("etcd", &etcd_arguments(etcd, peers));
-        watchdog.run("kube-apiserver", &api_server_arguments(etcd, port));
+        watchdog.run("kube-apiserver", &(api_server_arguments(etcd, port) + more_arguments));
 
         let deadline = Instant::now() + START_WITHIN;
         let url = format!("https://127.0.0.1:{port}");
@@ -133,11 +174,12 @@ impl RealApiServer {
             url,
             kubeconfig_path,
             kubeconfig: serde_json::from_value(kubeconfig).unwrap(),
+            directory,
             watchdog,
         };
 
         let client = server.client().await;
-        wait_until_ready(&client, &directory, deadline).await;
+        wait_until_ready(&client, &server.directory, deadline).await;
         server.watchdog.run("kube-controller-manager", CONTROLLER_MANAGER_ARGUMENTS);
         wait_for_service_account(&client, "default").await;
         server
@@ -187,6 +229,10 @@ fn api_server_arguments(etcd: u16, port: u16) -> String {
          --service-account-signing-key-file sa.key"
     )
 }
+
+const AUDIT_ARGUMENTS: &str = " --audit-policy-file audit.yaml --audit-log-path audit.log";
+const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\n\
+    rules:\n- level: Metadata\n";
 
 const CONTROLLER_MANAGER_ARGUMENTS: &str = "--kubeconfig kubeconfig --leader-elect=false --port 0 --secure-port 0 \
      --use-service-account-credentials --service-account-private-key-file sa.key \

@@ -112,6 +112,15 @@ impl TestRepo {
         self
     }
 
+    /// The text of a file as the branch has it.
+    pub(crate) fn read(&self, path: &str) -> String {
+        let state = self.state.lock().unwrap();
+        let tree = state.head_tree().expect("the branch has a commit");
+        let entry = tree.get_path(Path::new(path)).unwrap();
+        let blob = state.repository.find_blob(entry.id()).unwrap();
+        String::from_utf8(blob.content().to_vec()).unwrap()
+    }
+
     pub(crate) fn symlink(&self, path: &str, target: &str) -> &Self {
         self.change(Change::Put {
             path: path.to_owned(),
