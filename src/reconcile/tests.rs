@@ -2,6 +2,8 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::desired::advance;
 use super::*;
@@ -16,6 +18,7 @@ use crate::plan::Inventory;
 use crate::plan::Live;
 use crate::plan::Observed;
 use crate::plan::Outcome;
+use crate::plan::Retry;
 
 /// A cluster and a database server in memory. It outlives the junctions that work on it.
 #[derive(Default)]

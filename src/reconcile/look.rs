@@ -1,0 +1,102 @@
+//! A look at a unit: what is wanted against what is there, and whether anything is due.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::plan::Deletions;
+use crate::plan::limits::Verdict;
+
+use super::Reconciler;
+use super::note::Note;
+use super::run::Known;
+use super::unit::Key;
+use super::unit::Look;
+use super::world::Target;
+
+impl<T: Target> Reconciler<T> {
+    /// Looks at a unit: says where it stands, and queues it if anything is due.
+    pub(super) fn look(&mut self, key: &Key) {
+        let now = self.clock.now();
+        // Before the first commit is read, nobody knows what is wanted, and nothing is done.
+        if self.stopping || self.desired.is_none() {
+            return;
+        }
+        if let Some(unit) = self.units.get_mut(key)
+            && unit.running.is_some()
+        {
+            unit.look_again = true;
+            return;
+        }
+        let Some((_, look)) = self.glance(key) else {
+            return self.say_unseen(key);
+        };
+        if self.note_departure(key, look.departure.clone()) {
+            self.judge_deletions();
+            // A judgement that changed may change the plan: the next look sees it.
+            let rejudged = self.glance(key);
+            return match rejudged {
+                Some((_, look)) => self.act_on(key, &look, now),
+                None => self.say_unseen(key),
+            };
+        }
+        self.act_on(key, &look, now);
+    }
+
+    /// What a unit looks like now; none while its cluster is not seen as a whole.
+    pub(super) fn glance(&mut self, key: &Key) -> Option<(Deletions, Look)> {
+        let cluster = self.clusters.get(&key.cluster)?;
+        if !cluster.synced {
+            return None;
+        }
+        let observed = cluster.target.observed(&key.unit)?;
+        let deletions = self.deletions(key);
+        let unit = self.units.entry(key.clone()).or_default();
+        let known = unit.known.get_or_insert_with(|| Known {
+            inventory: observed.inventory.clone(),
+            written: observed.inventory.clone(),
+            doubtful: false,
+        });
+        let known = known.clone();
+        let look = unit.look(key, &known, observed, &deletions);
+        Some((deletions, look))
+    }
+
+    fn act_on(&mut self, key: &Key, look: &Look, now: Timestamp) {
+        let Some(unit) = self.units.get_mut(key) else { return };
+        for (subscription, stage, state) in unit.note_stages(look, now) {
+            let unit = key.unit.clone();
+            let _ = self.notes.send(Note::Stage { unit, subscription, stage, state, at: now });
+        }
+        let announcing = !look
+            .departure
+            .as_ref()
+            .is_none_or(|departure| departure.ids.iter().all(|(_, announced)| *announced))
+            && self.verdict == Verdict::Allowed;
+        let due = look.plan.has_due()
+            || announcing
+            || (look.plan.is_settled() && look.unsettled_inventory);
+        let Some(unit) = self.units.get_mut(key) else { return };
+        let unexplained = unit.unexplained(now).map(str::to_owned);
+        let mut wake = unit.deadline(now);
+        if due && !unit.queued && unit.may_be_changed() {
+            if let Some(not_before) =
+                unit.not_before.filter(|not_before| *not_before > Instant::now())
+            {
+                wake = Some(wake.map_or(not_before, |wake| wake.min(not_before)));
+            } else {
+                unit.queued = true;
+                let lane =
+                    if unit.failures > 0 { &mut self.ready_failing } else { &mut self.ready };
+                lane.push_back(key.clone());
+            }
+        }
+        if let Some(wake) = wake {
+            self.wake_at(key, wake);
+        }
+        if let Some(about) = unexplained {
+            self.ask_for_explanation(key, about);
+        }
+        self.say_status(key, look, now);
+    }
+}
