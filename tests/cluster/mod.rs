@@ -8,3 +8,4 @@ mod converging;
 mod drift;
 mod story;
 mod killed;
+mod neighbours;

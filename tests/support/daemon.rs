@@ -10,8 +10,10 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
+use std::time::Instant;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tenantry::model::Commit;
 use tokio::sync::oneshot;
 
@@ -90,6 +92,20 @@ impl Daemon {
         }
     }
 
+    /// Waits until `/status` looks like this, and returns it.
+    pub(crate) async fn until(&self, what: &str, like: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let text = self.get("/status").await.unwrap();
+            let status = serde_json::from_str(&text).unwrap();
+            if like(&status) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "never: {what}\n{text}\n{}", self.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Ends it as a power cut does: without a word, wherever it is.
     pub(crate) fn kill(mut self) {
         self.end();
@@ -100,12 +116,12 @@ impl Daemon {
         let pid = self.child.id().to_string();
         let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(told.success());
-        let deadline = std::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(std::time::Instant::now() < deadline, "it does not stop:\n{}", self.said());
+            assert!(Instant::now() < deadline, "it does not stop:\n{}", self.said());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -40,7 +40,9 @@ async fn start_pods(client: Client, minds: impl Fn(&str) -> bool) {
     while let Ok(Some(pod)) = pods.try_next().await {
         let namespace = pod.namespace().unwrap_or_default();
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-        let spoiled = pod.annotations().contains_key("test.tenantry.dev/never-ready");
+        let never_ready = |image: &str| image.contains("fail-never-ready");
+        let spoiled = pod.annotations().contains_key("test.tenantry.dev/never-ready")
+            || images(&pod).any(never_ready);
         if !minds(&namespace) || phase != Some("Pending") || spoiled {
             continue;
         }
@@ -68,6 +70,11 @@ const NOW: &str = "2026-11-21T00:00:00Z";
 
 fn ended() -> serde_json::Value {
     json!({ "terminated": { "exitCode": 0, "reason": "Completed", "startedAt": NOW, "finishedAt": NOW } })
+}
+
+fn images(pod: &Pod) -> impl Iterator<Item = &str> {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers.filter_map(|container| container.image.as_deref())
 }
 
 fn containers(pod: &Pod, state: &serde_json::Value) -> Vec<serde_json::Value> {
