@@ -3,11 +3,13 @@
 use std::hash::BuildHasher as _;
 use std::time::Duration;
 
-use super::ground::Ground;
-use super::story;
+use crate::support::daemon::Daemon;
 
-/// Of how many commits each third is killed twice: 40 commits and 14 more.
-const TWICE: usize = 3;
+use super::ground::Ground;
+use super::story::CHAPTERS;
+use super::story::Story;
+use super::story::settled;
+
 /// Most of what a commit asks for is done within this time.
 const WITHIN: Duration = Duration::from_millis(2500);
 
@@ -32,30 +34,61 @@ impl Moments {
     }
 }
 
+/// Lets the daemon run for a moment, and kills it wherever it is.
+async fn kill(daemon: Daemon, moments: &mut Moments) {
+    tokio::time::sleep(moments.next()).await;
+    daemon.kill();
+}
+
 async fn killed_at_any_moment_it_loses_nothing_and_doubles_nothing(ground: Option<Ground>) {
     let Some(ground) = ground else { return };
+    let ground = &ground;
     let seed = std::env::var("TENANTRY_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let mut moments = Moments::of(seed);
     println!("{}: TENANTRY_TEST_SEED={}", ground.name, moments.seed);
-    story::begin(&ground);
-    let daemon = ground.start_daemon().await;
-    let daemon = story::each_commit_settles(daemon, &ground.repository.head()).await;
-    let mut commits = 0;
-    let mut kills = 0;
-    let ground = &ground;
-    let daemon = story::tell(ground, daemon, async |mut daemon, commit| {
-        commits += 1;
-        for _ in 0..if commits % TWICE == 0 { 2 } else { 1 } {
-            tokio::time::sleep(moments.next()).await;
-            daemon.kill();
-            kills += 1;
-            daemon = ground.start_daemon().await;
+    let (mut story, mut daemon) = Story::begin(ground).await;
+
+    for chapter in &CHAPTERS {
+        // Cut short, and taken back before anybody goes on: what was begun is undone.
+        story.commit(chapter);
+        kill(daemon, &mut moments).await;
+        let mut again = None;
+        story
+            .take_back(async |revert| {
+                let started = ground.start_daemon().await;
+                settled(&started, revert).await;
+                again = Some(started);
+            })
+            .await;
+        let before = story.now();
+
+        // Cut short again, and gone on with.
+        let commit = story.commit(chapter);
+        kill(again.expect("it was started"), &mut moments).await;
+        daemon = ground.start_daemon().await;
+        settled(&daemon, &commit).await;
+        story.look().await;
+        story.may_have_begun(&before);
+    }
+    loop {
+        let moments = &mut moments;
+        let mut again = None;
+        let told = story
+            .take_back(async |revert| {
+                kill(daemon, moments).await;
+                let started = ground.start_daemon().await;
+                settled(&started, revert).await;
+                again = Some(started);
+            })
+            .await;
+        match again {
+            Some(started) if told => daemon = started,
+            _ => break,
         }
-        story::each_commit_settles(daemon, commit).await
-    })
-    .await;
+    }
+    story.end();
+    let kills = moments.next;
     assert!(kills >= 50, "{kills} kills");
-    assert_eq!(daemon.stop().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,17 +48,25 @@ impl Lives {
 
     /// Takes in what is there once a commit has settled.
     pub(super) fn settled(&mut self, picture: &Picture) {
-        let watched = |id: &&String| {
-            WATCHED.iter().any(|(group, kind)| id.starts_with(&format!("{group}/{kind}/")))
-        };
-        let now: BTreeSet<String> = picture.objects.keys().filter(watched).cloned().collect();
+        let now: BTreeSet<String> =
+            picture.objects.keys().filter(|id| is_watched(id)).cloned().collect();
         for id in now.difference(&self.last) {
             *self.asked.entry(id.clone()).or_default() += 1;
         }
         self.last = now;
     }
 
-    /// Panics unless everything came to life just as often as commits brought it back.
+    /// A commit was begun and taken back: what differs with and without it may have one life more.
+    pub(super) fn may_have_begun(&mut self, one: &Picture, other: &Picture) {
+        let differs = |id: &&String| {
+            one.objects.contains_key(*id) != other.objects.contains_key(*id) && is_watched(id)
+        };
+        for id in one.objects.keys().chain(other.objects.keys()).filter(differs) {
+            *self.asked.entry(id.clone()).or_default() += 1;
+        }
+    }
+
+    /// Panics where anything came to life more often than commits brought it back.
     pub(super) fn assert_nothing_doubled(&self) {
         let seen = self.seen.lock().unwrap();
         let more: Vec<String> = seen
@@ -71,6 +79,10 @@ impl Lives {
         assert!(more.is_empty(), "made more than once: {more:#?}");
         assert!(!seen.is_empty() && self.asked.len() > 10, "the watch saw something");
     }
+}
+
+fn is_watched(id: &str) -> bool {
+    WATCHED.iter().any(|(group, kind)| id.starts_with(&format!("{group}/{kind}/")))
 }
 
 impl Drop for Lives {

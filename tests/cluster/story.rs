@@ -14,9 +14,9 @@ use super::picture::Picture;
 const TENANTS: [&str; 4] = ["acme", "toko-batik", "budi", "minh-anh"];
 
 /// What a commit says, and the files it changes.
-type Chapter = (&'static str, fn(&TestRepo));
+pub(super) type Chapter = (&'static str, fn(&TestRepo));
 
-const CHAPTERS: [Chapter; 20] = [
+pub(super) const CHAPTERS: [Chapter; 20] = [
     ("a school opens", |repository| {
         open(repository, "sunrise", &["school.yaml"]);
     }),
@@ -106,18 +106,6 @@ const CHAPTERS: [Chapter; 20] = [
     }),
 ];
 
-/// A few tenants, whose data goes with them: what is kept would be more than there was before.
-pub(super) fn begin(ground: &Ground) {
-    for tier in ["basic", "standard"] {
-        append(
-            &ground.repository,
-            &format!("packages/kiteclass/{tier}.yaml"),
-            "  dataOnRemoval: delete\n",
-        );
-    }
-    ground.with_only(&TENANTS);
-}
-
 fn open(repository: &TestRepo, tenant: &str, files: &[&str]) {
     for file in files.iter().chain(&["tenant.yaml"]) {
         let path = format!("tenants/{tenant}/{file}");
@@ -135,62 +123,107 @@ fn append(repository: &TestRepo, path: &str, more: &str) {
     repository.write(path, repository.read(path) + more);
 }
 
-/// Tells the story commit by commit and takes it back, the last commit first. `settle` is given
-/// every commit and brings it to its end, by whatever means.
-pub(super) async fn tell(
-    ground: &Ground,
-    mut daemon: Daemon,
-    mut settle: impl AsyncFnMut(Daemon, &Commit) -> Daemon,
-) -> Daemon {
-    let mut lives = Lives::watch(ground);
-    let begin = settled_picture(ground, &mut lives).await;
-    let mut pictures = vec![begin];
-    let mut commits = Vec::new();
-    for (title, change) in CHAPTERS {
-        change(&ground.repository);
-        let commit = ground.repository.commit(title);
-        daemon = settle(daemon, &commit).await;
-        commits.push((title, commit));
-        pictures.push(settled_picture(ground, &mut lives).await);
-    }
-    while let (Some((title, commit)), Some(_)) = (commits.pop(), pictures.pop()) {
-        let revert = ground.repository.revert(&commit);
-        daemon = settle(daemon, &revert).await;
-        let now = settled_picture(ground, &mut lives).await;
-        let differences = now.differences(pictures.last().unwrap());
-        assert!(
-            differences.is_empty(),
-            "{}: after taking back \"{title}\": {differences:#?}\n{}",
-            ground.name,
-            daemon.said()
-        );
-    }
-    lives.assert_nothing_doubled();
-    daemon
+/// The story as far as it is told, with a picture of the world before each commit.
+pub(super) struct Story<'a> {
+    ground: &'a Ground,
+    lives: Lives,
+    told: Vec<Told>,
+    now: Picture,
 }
 
-async fn settled_picture(ground: &Ground, lives: &mut Lives) -> Picture {
+struct Told {
+    title: &'static str,
+    commit: Commit,
+    before: Picture,
+}
+
+impl<'a> Story<'a> {
+    /// A few tenants, whose data goes with them: what is kept would be more than there was before.
+    pub(super) async fn begin(ground: &'a Ground) -> (Self, Daemon) {
+        for tier in ["basic", "standard"] {
+            let path = format!("packages/kiteclass/{tier}.yaml");
+            append(&ground.repository, &path, "  dataOnRemoval: delete\n");
+        }
+        ground.with_only(&TENANTS);
+        let daemon = ground.start_daemon().await;
+        settled(&daemon, &ground.repository.head()).await;
+        let mut lives = Lives::watch(ground);
+        let now = settled_picture(ground).await;
+        lives.settled(&now);
+        (Self { ground, lives, told: Vec::new(), now }, daemon)
+    }
+
+    /// Makes the next commit.
+    pub(super) fn commit(&mut self, chapter: &Chapter) -> Commit {
+        let (title, change) = chapter;
+        change(&self.ground.repository);
+        let commit = self.ground.repository.commit(title);
+        self.told.push(Told { title, commit: commit.clone(), before: self.now.clone() });
+        commit
+    }
+
+    /// Looks at the world after a commit has settled.
+    pub(super) async fn look(&mut self) {
+        self.now = settled_picture(self.ground).await;
+        self.lives.settled(&self.now);
+    }
+
+    /// Reverts the last commit that still stands. `then` brings the revert to its end; afterwards
+    /// the world is as it was before the commit.
+    pub(super) async fn take_back(&mut self, then: impl AsyncFnOnce(&Commit)) -> bool {
+        let Some(Told { title, commit, before }) = self.told.pop() else { return false };
+        let revert = self.ground.repository.revert(&commit);
+        then(&revert).await;
+        self.look().await;
+        let differences = self.now.differences(&before);
+        assert!(
+            differences.is_empty(),
+            "{}: after taking back \"{title}\": {differences:#?}",
+            self.ground.name
+        );
+        true
+    }
+
+    /// What the last commit makes may have been made, and what it removes may be gone, before it
+    /// is taken back: `after` is what it comes to.
+    pub(super) fn may_have_begun(&mut self, after: &Picture) {
+        self.lives.may_have_begun(&self.now, after);
+    }
+
+    pub(super) fn now(&self) -> Picture {
+        self.now.clone()
+    }
+
+    pub(super) fn end(self) {
+        self.lives.assert_nothing_doubled();
+    }
+}
+
+async fn settled_picture(ground: &Ground) -> Picture {
     let picture = Picture::of(ground).await;
     picture.assert_no_orphans(ground).await;
-    lives.settled(&picture);
     picture
 }
 
-pub(super) async fn each_commit_settles(daemon: Daemon, commit: &Commit) -> Daemon {
+/// Waits until everybody is well at this commit.
+pub(super) async fn settled(daemon: &Daemon, commit: &Commit) {
     let settled = daemon.settled(commit).await;
     for unit in &settled.units {
         let well = ["converged", "retired"].contains(&&*unit.state);
         assert!(well, "{}: {} {:?}\n{}", unit.name, unit.state, unit.reason, daemon.said());
     }
-    daemon
 }
 
 async fn twenty_commits_taken_back_one_by_one_end_where_they_began(ground: Option<Ground>) {
     let Some(ground) = ground else { return };
-    begin(&ground);
-    let daemon = ground.start_daemon().await;
-    let daemon = each_commit_settles(daemon, &ground.repository.head()).await;
-    let daemon = tell(&ground, daemon, each_commit_settles).await;
+    let (mut story, daemon) = Story::begin(&ground).await;
+    for chapter in &CHAPTERS {
+        let commit = story.commit(chapter);
+        settled(&daemon, &commit).await;
+        story.look().await;
+    }
+    while story.take_back(async |revert| settled(&daemon, revert).await).await {}
+    story.end();
     assert_eq!(daemon.stop().await, Some(0));
 }
 
