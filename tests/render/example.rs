@@ -47,6 +47,19 @@ fn a_domain_of_the_customers_own_has_its_own_certificate() {
     assert_ne!(certificates[0]["secretName"], certificates[1]["secretName"]);
 }
 
+/// With an issuer that asks over HTTP, no customer would ever get a certificate without it.
+#[test]
+fn certificates_are_issued_although_everything_is_closed() {
+    for tenant in ["acme", "siti"] {
+        let rendering = Files::example().render(tenant);
+        let policy = &rendering.named("NetworkPolicy", "allow-certificate-challenge").body["spec"];
+        let pods = &policy["podSelector"]["matchLabels"];
+        assert_eq!(pods["acme.cert-manager.io/http01-solver"], "true");
+        let from = &policy["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"];
+        assert_eq!(from["kubernetes.io/metadata.name"], "ingress-nginx");
+    }
+}
+
 #[test]
 fn rendering_again_gives_the_same() {
     let files = Files::example();
