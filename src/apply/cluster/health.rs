@@ -105,6 +105,7 @@ fn pod(seen: &Seen) -> Health {
     }
 }
 
+/// Nobody waits for the last pods of what is stopped: whatever stops after it would go on meanwhile.
 fn deployment(seen: &Seen) -> Health {
     if is_outdated(seen) {
         return waits(OUTDATED);
@@ -114,19 +115,22 @@ fn deployment(seen: &Seen) -> Health {
     {
         return Health::Failed("its pods did not become ready in time".into());
     }
-    if let Some(failure) = condition(seen, "ReplicaFailure")
-        && is_true(Some(failure))
-    {
-        return Health::Failed(sentence(failure));
-    }
     let wanted = seen.spec["replicas"].as_i64().unwrap_or(1);
     let status = &seen.status;
     let updated = number(status, "updatedReplicas");
+    let old = number(status, "replicas") - updated;
+    if let Some(failure) = condition(seen, "ReplicaFailure")
+        && is_true(Some(failure))
+    {
+        // While pods are replaced, several services may need a quota's last room at once: each
+        // pod that ends makes room for one that was refused.
+        let passes = old > 0;
+        return if passes { waits(sentence(failure)) } else { Health::Failed(sentence(failure)) };
+    }
     if updated < wanted {
         return waits(format!("{updated} of {wanted} pods are made"));
     }
-    let old = number(status, "replicas") - updated;
-    if old > 0 {
+    if old > 0 && wanted > 0 {
         return waits(format!("{old} old pods have not ended"));
     }
     let available = number(status, "availableReplicas");
@@ -142,6 +146,9 @@ fn stateful_set(seen: &Seen) -> Health {
     }
     let wanted = seen.spec["replicas"].as_i64().unwrap_or(1);
     let status = &seen.status;
+    if wanted == 0 {
+        return Health::Ready;
+    }
     let ready = number(status, "readyReplicas");
     if ready < wanted {
         return waits(format!("{ready} of {wanted} pods are ready"));
@@ -261,6 +268,23 @@ mod tests {
         check("apps/Deployment", deployment(&late), "✗ its pods did not become ready in time");
         let refused = failed("ReplicaFailure", "True", "FailedCreate");
         check("apps/Deployment", deployment(&refused), "✗ exceeded quota: acme");
+        let mut while_updated = refused;
+        while_updated["replicas"] = json!(2);
+        check("apps/Deployment", deployment(&while_updated), "… exceeded quota: acme");
+    }
+
+    #[test]
+    fn what_is_stopped_is_not_waited_for() {
+        let stopped = |status: Value| json!({"metadata": {"name": "x", "generation": 2}, "spec": {"replicas": 0}, "status": status});
+        for kind in ["apps/Deployment", "apps/StatefulSet"] {
+            check(
+                kind,
+                stopped(json!({"observedGeneration": 1, "replicas": 2})),
+                &format!("… {OUTDATED}"),
+            );
+            let ending = json!({"observedGeneration": 2, "replicas": 1, "readyReplicas": 1});
+            check(kind, stopped(ending), "ready");
+        }
     }
 
     #[test]
