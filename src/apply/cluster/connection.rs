@@ -17,6 +17,7 @@ use kube::client::Body;
 use kube::client::ConfigExt as _;
 use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
+use kube::config::KubeconfigError;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -263,9 +264,16 @@ async fn configuration(credentials: Credentials<'_>) -> Result<Config, String> {
     let kubeconfig = match credentials {
         Credentials::Config(config) => return Ok(*config),
         Credentials::InCluster => {
-            return Config::incluster().map_err(|error| in_full(&error));
+            let lost = "no kubeconfig is named for it, and this is no pod of a cluster: name one with `--kubeconfig FILE`";
+            return Config::incluster().map_err(|_| lost.to_owned());
         }
-        Credentials::File(path) => Kubeconfig::read_from(path).map_err(|error| in_full(&error))?,
+        Credentials::File(path) => Kubeconfig::read_from(path).map_err(|error| match error {
+            KubeconfigError::ReadConfig(error, _) => {
+                format!("{} cannot be read: {error}", path.display())
+            }
+            // What is wrong with its text would be shown with the lines around it.
+            _ => format!("{} is no kubeconfig in YAML", path.display()),
+        })?,
         Credentials::Text(text) => {
             let kubeconfig = Kubeconfig::from_yaml(text)
                 // The text holds credentials: what is wrong with it is not quoted.
@@ -329,8 +337,12 @@ mod tests {
             "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\n\
              users: [{{name: u, user: {user}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]\ncurrent-context: x\n"
         );
+        refusal(Credentials::Text(&text))
+    }
+
+    fn refusal(credentials: Credentials<'_>) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let opened = runtime.block_on(Connection::open("k3s", Credentials::Text(&text)));
+        let opened = runtime.block_on(Connection::open("k3s", credentials));
         opened.err().map(|error| error.to_string()).unwrap_or_default()
     }
 
@@ -345,6 +357,17 @@ mod tests {
     fn a_broken_kubeconfig_is_not_quoted() {
         let refused = refused("{token: [s3cret}");
         assert!(refused.contains("no kubeconfig") && !refused.contains("s3cret"), "{refused}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "users: [{name: a, user: {token: s3cret}\ncontexts: []")
+            .unwrap();
+        let refused = refusal(Credentials::File(file.path()));
+        assert!(refused.contains("no kubeconfig") && !refused.contains("s3cret"), "{refused}");
+    }
+
+    #[test]
+    fn a_kubeconfig_that_is_not_there_is_named() {
+        let refused = refusal(Credentials::File(Path::new("/nowhere")));
+        assert!(refused.contains("/nowhere cannot be read: No such file"), "{refused}");
     }
 
     #[test]
