@@ -164,7 +164,34 @@ impl Serialize for Money {
 
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        deserializer.deserialize_any(Written)
+    }
+}
+
+/// What stands where money belongs: a bare number is an amount that forgot its currency.
+struct Written;
+
+impl de::Visitor<'_> for Written {
+    type Value = Money;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an amount and its currency, such as `199.00 USD`")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Money, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Money, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Money, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Money, E> {
+        self.visit_str(&number.to_string())
     }
 }
 
@@ -236,6 +263,17 @@ mod tests {
             "１ USD",
         ] {
             assert!(text.parse::<Money>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_is_told_that_its_currency_is_missing() {
+        for number in ["199", "-1", "19.9"] {
+            let error = serde_json::from_str::<Money>(number).unwrap_err().to_string();
+            assert!(
+                error.contains("has no currency: write the amount and the currency"),
+                "{error}"
+            );
         }
     }
 
