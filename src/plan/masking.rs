@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::model::marks;
+
 /// What stands in the place of a hidden value.
 pub const HIDDEN: &str = "(hidden)";
 
@@ -73,6 +75,10 @@ fn is_hidden_place(secret: bool, path: &[Step], value: &Value) -> bool {
     }
 }
 
+fn generated() -> [Step; 2] {
+    ["annotations", marks::GENERATE].map(|name| Step::Field(name.to_owned()))
+}
+
 /// An object without what must not be shown.
 pub fn masked(object: &Value) -> Value {
     mask(object["kind"] == "Secret", &mut Vec::new(), object)
@@ -84,6 +90,8 @@ pub(super) fn mask(secret: bool, path: &mut Vec<Step>, value: &Value) -> Value {
         return Value::String(HIDDEN.into());
     }
     match value {
+        // It names what is to be generated, and nothing that was.
+        Value::String(text) if path.ends_with(&generated()) => Value::String(text.clone()),
         Value::String(text) => Value::String(mask_text(text)),
         Value::Array(items) => {
             let label = |position: usize, item: &Value| match item.get("name") {
@@ -183,6 +191,18 @@ mod tests {
         for plain in ["LOG_LEVEL", "KEYBOARD", "COMPASS_MODE", "MONKEY", "TOKENIZER", "PORT"] {
             assert!(!looks_secret(plain), "{plain}");
         }
+    }
+
+    #[test]
+    fn what_is_to_be_generated_is_shown_and_what_was_is_not() {
+        let secret = serde_json::json!({
+            "kind": "Secret",
+            "metadata": {"annotations": {"tenantry.dev/generate": "{\"jwt-secret\":{\"length\":44}}"}},
+            "stringData": {"jwt-secret": "s3cret"},
+        });
+        let shown = masked(&secret);
+        assert_eq!(shown["metadata"], secret["metadata"]);
+        assert_eq!(shown["stringData"]["jwt-secret"], HIDDEN);
     }
 
     #[test]
