@@ -14,6 +14,7 @@ use super::Event;
 use super::Junction;
 use super::chronicle::Chronicle;
 use super::follow::follow;
+use super::follow::follow_history;
 use super::follow::follow_state;
 use super::note::Note;
 use super::overview::Overview;
@@ -42,7 +43,7 @@ pub struct Daemon {
     recorder: Recorder,
     ended: JoinHandle<()>,
     telling: JoinHandle<()>,
-    following: [JoinHandle<()>; 2],
+    following: Vec<JoinHandle<()>>,
 }
 
 impl Daemon {
@@ -57,8 +58,12 @@ impl Daemon {
         let telling = tokio::spawn(listen(said, overviews, chronicle, listener, clock.clone()));
         let heads =
             follow(source.clone(), junction.clone(), kubeconfigs, clock.clone(), notes.clone());
-        let state = follow_state(source, clock, notes);
-        let following = [tokio::spawn(heads), tokio::spawn(state)];
+        let mut following = vec![tokio::spawn(heads)];
+        if let Some(store) = recorder.store() {
+            let states = store.database().state();
+            following.push(tokio::spawn(follow_history(states, clock.clone(), notes.clone())));
+        }
+        following.push(tokio::spawn(follow_state(source, clock, notes)));
         Self { junction, overview, recorder, ended, telling, following }
     }
 

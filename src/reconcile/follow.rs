@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::apply::cluster::watch::Event as Seen;
@@ -13,6 +14,7 @@ use crate::apply::cluster::watch::Watches;
 use crate::model::Configuration;
 use crate::model::Digest;
 use crate::model::Name;
+use crate::postgres;
 use crate::source::Source;
 use crate::source::state::Reach;
 
@@ -20,7 +22,9 @@ use super::Event;
 use super::Junction;
 use super::desired::Desired;
 use super::desired::advance;
+use super::note::HISTORY;
 use super::note::Note;
+use super::note::REPOSITORY;
 use super::pace;
 use super::targets::ClusterTarget;
 use super::targets::Kubeconfigs;
@@ -227,17 +231,44 @@ pub async fn follow_state(source: Source, clock: Clock, notes: mpsc::UnboundedSe
         };
         if away.is_some() != was_away {
             was_away = away.is_some();
-            let what = "repository".to_owned();
+            let what = REPOSITORY.to_owned();
             let _ = notes.send(Note::Reach { what, away, at: clock.now() });
         }
         if state.refused != refused {
             refused.clone_from(&state.refused);
-            if let Some(rewritten) = state.refused
-                && let Ok(facts) = source.objects().facts(&rewritten.to).await
+            let (head, refused_from) = match state.refused {
+                Some(rewritten) => (Some(rewritten.to), Some(rewritten.from)),
+                // Somebody put the branch back: what was taken before is its head again.
+                None => (state.accepted, None),
+            };
+            if let Some(head) = head
+                && let Ok(facts) = source.objects().facts(&head).await
             {
-                let refused_from = Some(rewritten.from);
                 let _ = notes.send(Note::Seen { facts: Box::new(facts), refused_from });
             }
+        }
+        if states.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells when the history's database comes and goes.
+pub async fn follow_history(
+    mut states: watch::Receiver<postgres::State>,
+    clock: Clock,
+    notes: mpsc::UnboundedSender<Note>,
+) {
+    let mut was_away = false;
+    loop {
+        let away = match &*states.borrow_and_update() {
+            postgres::State::Unreachable { why, .. } => Some(why.clone()),
+            postgres::State::Unknown | postgres::State::Reachable { .. } => None,
+        };
+        if away.is_some() != was_away {
+            was_away = away.is_some();
+            let what = HISTORY.to_owned();
+            let _ = notes.send(Note::Reach { what, away, at: clock.now() });
         }
         if states.changed().await.is_err() {
             return;

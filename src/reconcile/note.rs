@@ -51,9 +51,15 @@ pub enum Note {
     Parked(ParkedDeletions),
     /// They wait no more: a commit approved them, or they are not wanted any more.
     Unparked { digest: Digest, approved: bool },
-    /// A cluster or its database server became reachable (`None`) or unreachable.
+    /// The repository, a cluster, its database server or the history's database became reachable
+    /// (`None`) or unreachable.
     Reach { what: String, away: Option<String>, at: Timestamp },
 }
+
+/// What [`Note::Reach`] calls the repository.
+pub const REPOSITORY: &str = "repository";
+/// What [`Note::Reach`] calls the database of the history.
+pub const HISTORY: &str = "history";
 
 /// What a run did.
 #[derive(Clone, Debug)]

@@ -22,6 +22,8 @@ use super::note::UnitStatus;
 pub struct Overview {
     /// The commit that is converged to.
     pub commit: Option<Commit>,
+    /// The head of a branch that was rewritten, which waits to be accepted.
+    pub refused: Option<Commit>,
     pub findings: Vec<Finding>,
     pub units: BTreeMap<UnitName, UnitStatus>,
     pub parked: Option<ParkedDeletions>,
@@ -72,7 +74,10 @@ impl Overview {
             Note::Reach { what, away: None, .. } => {
                 self.away.remove(what);
             }
-            Note::Seen { .. } | Note::Stage { .. } | Note::Phases { .. } => {}
+            Note::Seen { facts, refused_from } => {
+                self.refused = refused_from.is_some().then(|| facts.id.clone());
+            }
+            Note::Stage { .. } | Note::Phases { .. } => {}
         }
     }
 

@@ -1,9 +1,29 @@
 //! Writes what happened into the log: each change of state once, and never a secret.
 
 use crate::plan::Cause;
+use crate::plan::Outcome;
 
+use super::note::HISTORY;
 use super::note::Note;
+use super::note::REPOSITORY;
 use super::note::State;
+use super::run::Deed;
+
+/// `12 created, 1 failed`: how often each outcome, and nothing of what was not changed.
+fn outcomes(deeds: &[Deed]) -> String {
+    let count = |word: &str, wanted: fn(&Outcome) -> bool| {
+        let count = deeds.iter().filter(|deed| wanted(&deed.done.outcome)).count();
+        (count > 0).then(|| format!("{count} {word}"))
+    };
+    let counts = [
+        count("created", |outcome| *outcome == Outcome::Created),
+        count("changed", |outcome| *outcome == Outcome::Changed),
+        count("deleted", |outcome| *outcome == Outcome::Deleted),
+        count("orphaned", |outcome| *outcome == Outcome::Orphaned),
+        count("failed", Outcome::failed),
+    ];
+    counts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
 
 /// Writes a note into the log.
 pub fn log(note: &Note) {
@@ -42,8 +62,12 @@ pub fn log(note: &Note) {
                 }
             }
             let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            let count = deeds.len();
-            tracing::debug!(%unit, duration_ms, failed = failure.is_some(), "ran `{unit}`: {count} actions");
+            let outcomes = outcomes(deeds);
+            if outcomes.is_empty() {
+                tracing::debug!(%unit, duration_ms, failed = failure.is_some(), "ran `{unit}`: nothing was to be done");
+            } else {
+                tracing::info!(%unit, duration_ms, failed = failure.is_some(), "`{unit}`: {outcomes} in {duration_ms} ms");
+            }
         }
         Note::Stage { unit, subscription, stage, state, .. } => {
             let subscription = subscription.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -64,15 +88,10 @@ pub fn log(note: &Note) {
             let why = if *approved { "are approved" } else { "are not wanted any more" };
             tracing::info!(%digest, "the parked deletions {digest} {why}");
         }
-        Note::Seen { refused_from: Some(from), facts } => tracing::error!(
-            commit = %facts.id,
-            "commit {} does not come after {}, which was taken before: the branch was rewritten. \
-             Nothing converges to it until `tenantry accept {}`",
-            facts.id.short(),
-            from.short(),
-            facts.id
-        ),
-        Note::Seen { refused_from: None, .. } => {}
+        // Of a branch that was rewritten the source tells.
+        Note::Seen { .. } => {}
+        // Both say themselves what their absence means.
+        Note::Reach { what, .. } if what == REPOSITORY || what == HISTORY => {}
         Note::Reach { what, away: Some(why), .. } => {
             tracing::warn!(target = what, "{what} cannot be reached: {why}");
         }

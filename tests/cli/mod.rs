@@ -7,6 +7,7 @@ mod live;
 mod past;
 mod plan;
 mod render;
+mod run;
 mod schema;
 mod usage;
 mod validate;

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
 
 /// The program, before it is run.
 pub(crate) struct Program {
@@ -72,6 +75,55 @@ impl Program {
         let code = output.status.code().expect("it ends by itself");
         let (out, err) = (text(output.stdout), text(output.stderr));
         Told { code, out, err, said: text(self.said.into_bytes()) }
+    }
+}
+
+/// The program while it runs: it ends with this.
+pub(crate) struct Running {
+    child: Child,
+    said: tempfile::NamedTempFile,
+}
+
+impl Program {
+    pub(crate) fn start(mut self) -> Running {
+        let said = tempfile::NamedTempFile::new().unwrap();
+        self.command.stdout(Stdio::null()).stderr(said.reopen().unwrap());
+        Running { child: self.command.spawn().unwrap(), said }
+    }
+}
+
+impl Running {
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.said.path()).unwrap()
+    }
+
+    /// Where it answers over HTTP, once it says so.
+    #[track_caller]
+    pub(crate) fn address(&self) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let said = self.said();
+            if let Some((_, after)) = said.split_once("listening at http://") {
+                return after.split_whitespace().next().unwrap_or_default().to_owned();
+            }
+            assert!(Instant::now() < deadline, "it does not listen: {said}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends it at once, and returns what it said.
+    pub(crate) fn kill(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.said()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

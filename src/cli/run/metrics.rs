@@ -7,9 +7,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::reconcile::note::REPOSITORY;
 use crate::reconcile::overview::Overview;
-use crate::source::State;
-use crate::source::state::Reach;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByState {
@@ -27,7 +26,7 @@ struct ByTarget {
 }
 
 /// Everything there is to count, as it is now.
-pub(super) fn text(overview: &Overview, source: &State) -> String {
+pub(super) fn text(overview: &Overview) -> String {
     let mut registry = Registry::with_prefix("tenantry");
     let units: Family<ByState, Gauge> = Family::default();
     for (state, count) in overview.by_state() {
@@ -67,9 +66,13 @@ pub(super) fn text(overview: &Overview, source: &State) -> String {
     findings.set(number(overview.findings.len()));
     registry.register("findings", "Findings in the commit that is converged to", findings);
 
+    let refused: Gauge = Gauge::default();
+    refused.set(i64::from(overview.refused.is_some()));
+    let help = "Whether the branch was rewritten and waits to be accepted";
+    registry.register("branch_refused", help, refused);
+
     let away: Family<ByTarget, Gauge> = Family::default();
-    let unreachable = matches!(source.reach, Reach::Unreachable { .. });
-    away.get_or_create(&ByTarget { target: "repository".into() }).set(i64::from(unreachable));
+    away.get_or_create(&ByTarget { target: REPOSITORY.into() }).set(0);
     for target in overview.away.keys() {
         away.get_or_create(&ByTarget { target: target.clone() }).set(1);
     }

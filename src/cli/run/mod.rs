@@ -34,16 +34,6 @@ Examples:
   tenantry run --repository /srv/tenants --kubeconfig ~/.kube/config
   tenantry run --repository https://git.example/tenants.git --kubeconfig saigon=/etc/tenantry/saigon")]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    source: source::Settings,
-    #[command(flatten)]
-    clusters: Clusters,
-    #[command(flatten)]
-    database: postgres::Settings,
-    #[command(flatten)]
-    history: recorder::Settings,
-    #[command(flatten)]
-    webhook: webhook::Settings,
     /// Keep the copy of the repository here
     #[arg(
         long,
@@ -55,6 +45,16 @@ pub(super) struct Arguments {
     /// Answer /healthz, /readyz, /status, /settled?commit=…, /metrics and /hooks/git at this address
     #[arg(long, value_name = "ADDRESS", env = "TENANTRY_LISTEN", default_value = "127.0.0.1:9440")]
     listen: SocketAddr,
+    #[command(flatten)]
+    source: source::Settings,
+    #[command(flatten)]
+    clusters: Clusters,
+    #[command(flatten)]
+    database: postgres::Settings,
+    #[command(flatten)]
+    history: recorder::Settings,
+    #[command(flatten)]
+    webhook: webhook::Settings,
 }
 
 /// Where the clusters' kubeconfigs are.

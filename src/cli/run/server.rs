@@ -27,7 +27,6 @@ use crate::reconcile::note::UnitStatus;
 use crate::reconcile::overview::Overview;
 use crate::reconcile::targets::ClusterTarget;
 use crate::source::Source;
-use crate::source::state::Reach;
 use crate::source::webhook;
 
 use super::metrics;
@@ -65,7 +64,7 @@ struct Readiness {
     reasons: Vec<String>,
 }
 
-/// Ready is who has read a commit and sees every cluster; what can go on goes on meanwhile.
+/// Ready is who has read a commit and reaches everything; what can go on goes on meanwhile.
 async fn ready(State(answers): State<Arc<Answers>>) -> Response {
     let overview = answers.overview.borrow().clone();
     let mut reasons: Vec<String> = overview
@@ -73,9 +72,6 @@ async fn ready(State(answers): State<Arc<Answers>>) -> Response {
         .iter()
         .map(|(what, (why, since))| format!("{what} since {since}: {why}"))
         .collect();
-    if let Reach::Unreachable { since, why } = &answers.source.state().borrow().reach {
-        reasons.push(format!("repository since {since}: {why}"));
-    }
     if overview.commit.is_none() {
         reasons.push("no commit was read yet".to_owned());
     }
@@ -134,7 +130,7 @@ async fn settled(
 }
 
 async fn numbers(State(answers): State<Arc<Answers>>) -> Response {
-    let text = metrics::text(&answers.overview.borrow(), &answers.source.state().borrow());
+    let text = metrics::text(&answers.overview.borrow());
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
         .into_response()
 }
