@@ -38,6 +38,9 @@ Examples:
   tenantry apply --repository . --kubeconfig ~/.kube/config
   tenantry apply --repository https://git.example/tenants.git --branch trial --wait 2m")]
 pub(super) struct Arguments {
+    /// Give up after this time on whoever is not converged
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    wait: Interval,
     #[command(flatten)]
     source: source::Settings,
     #[command(flatten)]
@@ -46,9 +49,6 @@ pub(super) struct Arguments {
     database: postgres::Settings,
     #[command(flatten)]
     history: recorder::Settings,
-    /// Give up after this time on whoever is not converged
-    #[arg(long, value_name = "TIME", default_value = "10m")]
-    wait: Interval,
 }
 
 pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::model::Severity;
 use crate::model::Snapshot;
 use crate::model::UnitName;
 use crate::model::resource::Rendered;
@@ -72,6 +73,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
     } else {
         let to = arguments.to.as_deref().unwrap_or("HEAD");
         let desired = advance(None, &*files::of_either(folder, to).await?, now);
+        tell_errors(&desired, output);
         live::preview(&desired, &arguments.clusters.kubeconfigs(), output).await?
     };
     output.result(&preview, || show::text(&preview, output.colour()))?;
@@ -88,6 +90,7 @@ fn preview(
     let from = advance(None, from, now);
     let to = advance(Some(&from), to, now);
     drop(progress);
+    tell_errors(&to, output);
     let mut names: Vec<&UnitName> = from.units.keys().chain(to.units.keys()).collect();
     names.sort();
     names.dedup();
@@ -110,6 +113,20 @@ fn preview(
     let mut preview = Preview::new(units, held, &deletions, to.unsure.as_deref());
     preview.unchanged += unchanged;
     Ok(preview)
+}
+
+/// What is wrong may be the reason why less changes than somebody hoped for.
+fn tell_errors(desired: &Desired, output: &Output) {
+    let errors = desired.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    match errors.count() {
+        0 => {}
+        1 => output.note("1 error was found in the documents: `tenantry validate` shows it"),
+        count => {
+            output.note(format!(
+                "{count} errors were found in the documents: `tenantry validate` shows them"
+            ));
+        }
+    }
 }
 
 /// Whether both ask for the same, which needs no rendering to be known.
