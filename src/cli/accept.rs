@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use crate::model::Commit;
 use crate::source;
 use crate::source::Source;
@@ -39,6 +41,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
     match source.accept(&Commit::new(&arguments.commit)).await {
         Ok(()) => {
             output.note("accepted: the daemon goes on from there at its next look");
+            output.result(&json!({ "accepted": arguments.commit }), String::new)?;
             Ok(Exit::Fine)
         }
         Err(error @ SourceError::NothingToAccept { .. }) => {

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use anstyle::AnsiColor;
 use anstyle::Style;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::settings;
 
@@ -154,8 +155,17 @@ impl Output {
         Progress::start(doing, total, self.quiet, io::stderr().is_terminal())
     }
 
-    /// Says why a command failed.
+    /// Says why a command failed: to people always, and to machines in place of the result.
     pub(super) fn failure(&self, failure: &Failure) {
+        if self.is_json() {
+            let error = json!({
+                "message": failure.message(),
+                "causes": failure.causes(),
+                "help": failure.advice(),
+            });
+            // Nobody is left to tell where standard output is closed.
+            let _ = self.result(&json!({ "error": error }), String::new);
+        }
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         let mut text = format!("{} {}\n", self.on_error(red, "error:"), failure.message());
         for cause in failure.causes() {

@@ -1,5 +1,7 @@
 //! Help, mistakes on the command line, and completions.
 
+use serde_json::Value;
+
 use crate::support::program::Program;
 
 #[test]
@@ -22,6 +24,16 @@ fn a_mistake_on_the_command_line_is_an_error_and_not_a_change() {
 #[test]
 fn a_filter_that_cannot_be_read_is_told_with_an_example() {
     insta::assert_snapshot!(Program::with("completions bash --log a=b=c").run().shown());
+}
+
+#[test]
+fn machines_are_told_of_a_failure_in_their_own_language() {
+    let told = Program::with("render acne --dir tenants-example --output json").here().run();
+    assert_eq!(told.code, 1);
+    let said: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(said["error"]["message"], "there is no tenant `acne`");
+    assert_eq!(said["error"]["help"], "did you mean `acme`?");
+    assert!(told.err.starts_with("error: there is no tenant `acne`"), "{}", told.err);
 }
 
 #[test]
