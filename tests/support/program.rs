@@ -73,7 +73,7 @@ impl Program {
             text
         };
         let code = output.status.code().expect("it ends by itself");
-        let (out, err) = (text(output.stdout), text(output.stderr));
+        let (out, err) = (text(output.stdout), without_progress(&text(output.stderr)));
         Told { code, out, err, said: text(self.said.into_bytes()) }
     }
 }
@@ -125,6 +125,15 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What was said but for `rendering (3 s)`, which a busy machine adds.
+fn without_progress(said: &str) -> String {
+    let is_progress = |line: &str| {
+        let time = line.trim_end().strip_suffix(" s)").and_then(|rest| rest.rsplit_once(" ("));
+        time.is_some_and(|(_, seconds)| seconds.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    said.split_inclusive('\n').filter(|line| !is_progress(line)).collect()
 }
 
 impl Told {

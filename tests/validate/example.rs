@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tenantry::model::Name;
 use tenantry::model::Phase;
+use tenantry::model::money::Money;
 use tenantry::render::Templates;
 use tenantry::validate::Checked;
 use tenantry::validate::check;
@@ -63,4 +65,44 @@ fn one_subscription_of_the_example_is_in_its_grace() {
     }
     let stopped: Vec<_> = phases.iter().filter(|(_, phase)| *phase != Phase::Active).collect();
     assert_eq!(stopped, [&("rizky".to_owned(), Phase::Suspended)]);
+}
+
+/// The figures of the reports that the example is made of: what a package is sold for in a month,
+/// what it costs us, and what the customer gets.
+#[test]
+fn packages_are_sold_and_cost_what_the_reports_say() {
+    let configuration = example::configuration(&example::snapshot());
+    let packages = configuration.packages.values().map(|package| {
+        let spec = &package.spec;
+        let price = spec.price.as_ref().map_or("on request".to_owned(), ToString::to_string);
+        let cost = spec.cost.values().copied().reduce(|sum, part| {
+            assert_eq!(sum.currency, part.currency);
+            Money { minor: sum.minor + part.minor, ..sum }
+        });
+        let limits = spec.limits.iter().map(|(name, limit)| format!(", {name} {limit}"));
+        let cost = cost.map(|cost| format!(", costs {cost}")).unwrap_or_default();
+        format!("{}: {price}{cost}{}", package.name, limits.collect::<String>())
+    });
+    let packages: Vec<String> = packages.collect();
+    insta::assert_snapshot!(packages.join("\n"), @r"
+    elearning-bronze: 0 VND, devices 1
+    elearning-gold: 499000 VND, devices 3
+    elearning-silver: 299000 VND, devices 2
+    ghost: 0.00 IDR
+    kiteclass-basic: 99.00 USD, costs 93.00 USD, apiRequestsPerHour 500, classes 50, storage 10G, users 100
+    kiteclass-enterprise: on request
+    kiteclass-premium: 399.00 USD, costs 490.00 USD, apiRequestsPerHour 5000, classes 500, storage 200G, users 2000
+    kiteclass-standard: 199.00 USD, costs 200.00 USD, apiRequestsPerHour 1000, classes 100, storage 50G, users 500
+    kkt-enterprise: 299.00 USD
+    kkt-professional: 99.00 USD, clients 200, users 10
+    kkt-starter: 49.00 USD, clients 50, users 3
+    n8n: 0.00 IDR
+    wordpress: 0.00 IDR
+    ");
+    let terms = ["n8n", "ghost", "wordpress"].map(|name| {
+        let package = &configuration.packages[&name.parse::<Name>().unwrap()].spec;
+        let grace = package.lifecycle.as_ref().unwrap().grace.to_string();
+        (package.period.to_string(), grace)
+    });
+    assert!(terms.iter().all(|term| *term == ("30 days".to_owned(), "30 days".to_owned())));
 }
