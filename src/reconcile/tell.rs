@@ -62,11 +62,15 @@ pub fn log(note: &Note) {
                 }
             }
             let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            let outcomes = outcomes(deeds);
-            if outcomes.is_empty() {
-                tracing::debug!(%unit, duration_ms, failed = failure.is_some(), "ran `{unit}`: nothing was to be done");
+            let (outcomes, failed) = (outcomes(deeds), failure.is_some());
+            // What goes on failing is tried again and again, and its state says so once.
+            let did_something = deeds
+                .iter()
+                .any(|deed| !deed.done.outcome.failed() && deed.done.outcome != Outcome::Unchanged);
+            if did_something {
+                tracing::info!(%unit, duration_ms, failed, "`{unit}`: {outcomes} in {duration_ms} ms");
             } else {
-                tracing::info!(%unit, duration_ms, failed = failure.is_some(), "`{unit}`: {outcomes} in {duration_ms} ms");
+                tracing::debug!(%unit, duration_ms, failed, "`{unit}`: {outcomes} in {duration_ms} ms");
             }
         }
         Note::Stage { unit, subscription, stage, state, .. } => {

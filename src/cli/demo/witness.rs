@@ -21,7 +21,7 @@ use crate::reconcile::overview::Overview;
 use crate::reconcile::run::Deed;
 
 /// How long any single thing may take before the demo gives up and says what is there instead.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What was said of a commit when it was read.
 #[derive(Clone)]
