@@ -27,8 +27,10 @@ use tokio::task::AbortHandle;
 use crate::model::Secret;
 
 /// Every migration, in order. An applied one is never changed: a new one follows it.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "history", include_str!("../migrations/0001_history.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "history", include_str!("../migrations/0001_history.sql")),
+    (2, "retired", include_str!("../migrations/0002_retired.sql")),
+];
 
 /// The first wait after a failure; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(500);

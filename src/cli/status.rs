@@ -129,6 +129,6 @@ fn tone(state: UnitState) -> Tone {
         UnitState::Converged => Tone::Good,
         UnitState::Applying | UnitState::Waiting => Tone::Busy,
         UnitState::Degraded | UnitState::Held => Tone::Bad,
-        UnitState::Parked => Tone::Odd,
+        UnitState::Parked | UnitState::Retired => Tone::Odd,
     }
 }

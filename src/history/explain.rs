@@ -67,6 +67,7 @@ fn say_status(said: &mut Vec<String>, status: &UnitStatus, now: Timestamp) {
         UnitState::Degraded => "is not as its documents say",
         UnitState::Held => "is held at its last good state, because its documents are wrong",
         UnitState::Parked => "is not as its documents say, because deletions wait for an approval",
+        UnitState::Retired => "is asked for by no document, and something of it is kept",
     };
     let mut sentence = format!(
         "{}`{}` {state}, since {}",

@@ -220,6 +220,8 @@ pub enum UnitState {
     Held,
     /// Deletions of it wait for an approval.
     Parked,
+    /// No document asks for it, and its policy keeps something of it.
+    Retired,
 }
 
 impl std::fmt::Display for UnitState {
@@ -231,6 +233,7 @@ impl std::fmt::Display for UnitState {
             Self::Degraded => "degraded",
             Self::Held => "held",
             Self::Parked => "parked",
+            Self::Retired => "retired",
         })
     }
 }

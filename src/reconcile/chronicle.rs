@@ -186,11 +186,12 @@ fn action(deed: &Deed) -> ActionRecord {
 
 fn state(state: State) -> UnitState {
     match state {
-        State::Converged | State::Retired => UnitState::Converged,
+        State::Converged => UnitState::Converged,
         State::Applying => UnitState::Applying,
         State::Waiting => UnitState::Waiting,
         State::Degraded | State::Failing => UnitState::Degraded,
         State::Parked => UnitState::Parked,
         State::Held => UnitState::Held,
+        State::Retired => UnitState::Retired,
     }
 }

@@ -56,7 +56,9 @@ impl Overview {
                 self.findings.clone_from(findings);
                 self.counts.commits += 1;
             }
-            Note::Status(status) => self.place(status),
+            Note::Status(status) => {
+                self.units.insert(status.unit.clone(), status.clone());
+            }
             Note::Run(run) => {
                 self.counts.runs += 1;
                 self.counts.failed_runs += u64::from(run.failure.is_some());
@@ -78,18 +80,6 @@ impl Overview {
                 self.refused = refused_from.is_some().then(|| facts.id.clone());
             }
             Note::Stage { .. } | Note::Phases { .. } => {}
-        }
-    }
-
-    /// A tenant that moves from one cluster to another is told of where it is wanted.
-    fn place(&mut self, status: &UnitStatus) {
-        let elsewhere = self.units.get(&status.unit).is_some_and(|known| {
-            status.state == State::Retired
-                && known.state != State::Retired
-                && known.cluster != status.cluster
-        });
-        if !elsewhere {
-            self.units.insert(status.unit.clone(), status.clone());
         }
     }
 

@@ -44,7 +44,12 @@ impl<T: Target> Reconciler<T> {
             next_try,
         };
         unit.status = Some(status.clone());
-        let _ = self.notes.send(Note::Status(status));
+        // A unit that moved is told of where it is wanted, and not of where it was.
+        let moved = state == State::Retired
+            && self.desired.as_ref().is_some_and(|desired| desired.units.contains_key(&key.unit));
+        if !moved {
+            let _ = self.notes.send(Note::Status(status));
+        }
     }
 
     /// Says that nothing can be said: the cluster is not there, or not seen yet.

@@ -403,6 +403,23 @@ async fn a_removed_tenant_goes_and_a_revert_brings_it_back() {
 }
 
 #[tokio::test]
+async fn a_removed_tenant_of_which_something_is_kept_is_retired_and_says_what() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world).await;
+    daemon.converge(&example("1", &[])).await;
+    let states = daemon.converge(&example("2", &[("tenants/acme/", None)])).await;
+    assert_eq!(states["acme"], State::Retired);
+    let said = daemon.said.iter().rev().find_map(|note| match note {
+        Note::Status(status) if status.unit == tenant("acme") => Some(status.clone()),
+        _ => None,
+    });
+    let kept = world.live_of("acme").len();
+    assert!(kept > 1, "its namespace, volumes and database are kept");
+    let reason = said.and_then(|status| status.reason);
+    assert_eq!(reason, Some(format!("{kept} objects are kept by their policy")));
+}
+
+#[tokio::test]
 async fn a_commit_that_deletes_too_much_is_parked_until_it_is_approved() {
     let world = Arc::new(World::default());
     let mut daemon = Daemon::over(&world).await;

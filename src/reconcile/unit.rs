@@ -144,11 +144,12 @@ impl Unit {
             return (State::Waiting, Some(format!("{id}: {why}")));
         }
         if self.desired.is_none() {
-            let kept = look.plan.kept.len();
-            return (
-                State::Retired,
-                (kept > 0).then(|| format!("{kept} objects are kept by their policy")),
-            );
+            let kept = match look.plan.kept.len() {
+                0 => None,
+                1 => Some("1 object is kept by its policy".to_owned()),
+                kept => Some(format!("{kept} objects are kept by their policy")),
+            };
+            return (State::Retired, kept);
         }
         let unready = look.progress.iter().flat_map(|progress| &progress.stages);
         match unready.filter(|(_, state)| *state != StageState::Ready).map(|(stage, _)| stage).min()

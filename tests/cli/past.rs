@@ -1,9 +1,12 @@
 //! What `status`, `history` and `explain` tell of a history that a daemon left.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde_json::Value;
 use tenantry::history::Record;
+use tenantry::history::Recorder;
 use tenantry::history::Store;
 use tenantry::history::fresh_id;
 use tenantry::history::record::ActionOutcome;
@@ -18,6 +21,7 @@ use tenantry::history::record::RunResult;
 use tenantry::history::record::StageChange;
 use tenantry::history::record::UnitState;
 use tenantry::history::record::UnitStatus;
+use tenantry::history::recorder;
 use tenantry::model::Commit;
 use tenantry::model::Digest;
 use tenantry::model::ResourceId;
@@ -26,6 +30,8 @@ use tenantry::model::resource::Stage;
 use tenantry::plan::StageState;
 use tenantry::postgres::Database;
 use tenantry::postgres::Settings;
+use tenantry::reconcile::chronicle::Chronicle;
+use tenantry::reconcile::note;
 
 use crate::support::postgres::database;
 use crate::support::program::Program;
@@ -91,7 +97,7 @@ fn records() -> Vec<Record> {
             verb: "create".into(),
             outcome: ActionOutcome::Failed,
             message: Some("exceeded quota".into()),
-            duration: std::time::Duration::from_millis(12),
+            duration: Duration::from_millis(12),
         }],
     };
     let stage = StageChange {
@@ -167,6 +173,31 @@ async fn status_tells_who_needs_help_and_what_waits() {
     let Some(url) = a_history().await else { return };
     assert_shown!(shown(&url, "status"));
     assert_shown!(shown(&url, "status --all"));
+}
+
+#[tokio::test]
+async fn a_removed_tenant_of_which_something_is_kept_is_told_as_retired() {
+    let Some(url) = database().await else { return };
+    let database = Database::start(Settings::of(&url)).unwrap();
+    database.usable().await;
+    let recorder = Recorder::start(database, &recorder::Settings::default());
+    let removed = note::UnitStatus {
+        unit: unit("acme"),
+        cluster: Some("saigon".parse().unwrap()),
+        state: note::State::Retired,
+        reason: Some("3 objects are kept by their policy".into()),
+        commit: None,
+        since: ago(8),
+        next_try: None,
+    };
+    let mut chronicle = Chronicle::new(recorder.clone());
+    chronicle.take(&note::Note::Status(removed.clone()), ago(8));
+    assert!(recorder.stop(Duration::from_secs(20)).await);
+    let told = shown(&url, "status");
+    assert!(told.contains("retired  acme  8 min    3 objects are kept by their policy"), "{told}");
+    assert!(told.ends_with("1 retired\n"), "{told}");
+    let explained = shown(&url, "explain acme");
+    assert!(explained.contains("is asked for by no document, and something of it is kept, since"));
 }
 
 #[tokio::test]
