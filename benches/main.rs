@@ -1,17 +1,35 @@
 //! The benchmarks: `cargo bench`, or `cargo bench --bench product -- commit` for those whose name contains a word.
 //! Each prints what it measured and one line that says it all; sizes come from the environment.
+//! All of them take about ten minutes on two cores that do nothing else.
+//!
+//! What needs the real API server finds it where `KUBEBUILDER_ASSETS` says; without, it is skipped.
 #![allow(clippy::print_stdout, clippy::panic, reason = "a benchmark is a program for a terminal")]
-#![allow(clippy::float_arithmetic, reason = "ratios of times are no money")]
+#![allow(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "ratios of times are no money"
+)]
 
 mod support;
 
+mod apply_all;
 mod commit_to_plan;
+mod idle;
+mod push_to_applied;
 
 /// A benchmark's name, what it measures, and the work itself.
 type Benchmark = (&'static str, &'static str, fn());
 
-const BENCHMARKS: [Benchmark; 1] =
-    [("commit_to_plan", "read, validate, render and plan a whole repository", commit_to_plan::run)];
+const BENCHMARKS: [Benchmark; 4] = [
+    ("commit_to_plan", "read, validate, render and plan a whole repository", commit_to_plan::run),
+    ("apply_all", "a thousand tenants onto the real API server, beside kubectl", apply_all::run),
+    (
+        "push_to_applied",
+        "from a push to the object changed at the API server",
+        push_to_applied::run,
+    ),
+    ("idle", "what ten thousand converged tenants cost when nothing happens", idle::run),
+];
 
 fn main() {
     let arguments: Vec<String> =

@@ -41,7 +41,12 @@ fn on_core() -> Duration {
 
 /// How long this process has been on cores, all its threads together, in hundredths of a second.
 fn on_cores() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    on_cores_of("self")
+}
+
+/// The same of another process.
+pub(crate) fn on_cores_of(process: impl std::fmt::Display) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The name in parentheses may hold anything; user and system time are the 12th and 13th after it.
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks =
@@ -55,6 +60,16 @@ pub(crate) fn told(mut times: Vec<Duration>) -> String {
     format!("min {:.1?}, median {:.1?} of {}", times[0], quantile(&times, 50), times.len())
 }
 
+/// A runtime on all cores, for what is measured from outside.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Runtime::new().expect("threads can be started")
+}
+
+/// How often one goes into the other.
+pub(crate) fn ratio(one: Duration, other: Duration) -> f64 {
+    one.as_secs_f64() / other.as_secs_f64()
+}
+
 /// The value below which this share of the sorted values lies.
 pub(crate) fn quantile(sorted: &[Duration], percent: usize) -> Duration {
     sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
@@ -62,7 +77,12 @@ pub(crate) fn quantile(sorted: &[Duration], percent: usize) -> Duration {
 
 /// The most memory this process ever had resident, in MB; none where the system does not say.
 pub(crate) fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    peak_memory_of("self")
+}
+
+/// The same of another process.
+pub(crate) fn peak_memory_of(process: impl std::fmt::Display) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes * 1024 / 1_000_000)

@@ -1,5 +1,6 @@
 //! A repository of any number of tenants, made of the packages of `tenants-example`: half of them
-//! are schools on KiteClass, half rent pods from the hosting platform.
+//! are schools on KiteClass, half rent pods from the hosting platform. Or of packages that need
+//! nothing but an API server, which stand in `benches/repository`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,14 +26,34 @@ pub(crate) type Text = (String, String);
 
 /// Everything of the example but its tenants, on a cluster that has room for any number of them.
 pub(crate) fn shared_files() -> Vec<Text> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tenants-example");
-    let mut files = Vec::new();
-    collect(&root, &root, &mut files);
+    let mut files = files_below("tenants-example");
     for (path, text) in &mut files {
         if path.starts_with("clusters/") {
             *text = text.replace("cpu: 24", "cpu: 1000000").replace("128Gi", "4000000Gi");
         }
     }
+    files
+}
+
+/// The same, with the packages that need nothing but an API server, on a cluster of this version.
+pub(crate) fn shared_files_for(version: &str) -> Vec<Text> {
+    let mut files = shared_files();
+    for (path, text) in &mut files {
+        if path.starts_with("clusters/") {
+            *text = text.replace("\"1.33\"", &format!("\"{version}\""));
+            // It has no databases.
+            let end = text.find("  databaseServer:").expect("the example has one");
+            text.truncate(end);
+        }
+    }
+    files.extend(files_below("benches/repository"));
+    files
+}
+
+fn files_below(folder: &str) -> Vec<Text> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files = Vec::new();
+    collect(&root, &root, &mut files);
     files
 }
 
@@ -50,13 +71,22 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<Text>) {
 
 /// The files of one tenant.
 pub(crate) fn tenant_files(number: usize) -> Vec<Text> {
-    let tenant = format!("t{number:05}");
+    tenant_with(number, BOUGHT[number % BOUGHT.len()])
+}
+
+pub(crate) fn tenant_name(number: usize) -> String {
+    format!("t{number:05}")
+}
+
+/// The files of a tenant that buys these packages.
+pub(crate) fn tenant_with(number: usize, bought: &[&str]) -> Vec<Text> {
+    let tenant = tenant_name(number);
     let document = format!(
         "# A customer like any other.\napiVersion: tenantry.dev/v1\nkind: Tenant\nmetadata:\n  name: {tenant}\nspec:\n  \
          organisation: Customer {number}\n  contacts:\n    - {{ email: admin@{tenant}.example, role: admin }}\n  \
          language: en\n  cluster: saigon\n  branding:\n    primaryColor: \"#3B82F6\"\n"
     );
-    let subscriptions = BOUGHT[number % BOUGHT.len()].iter().map(|package| {
+    let subscriptions = bought.iter().map(|package| {
         let text = format!(
             "apiVersion: tenantry.dev/v1\nkind: Subscription\nmetadata:\n  name: {package}\nspec:\n  \
              tenant: {tenant}\n  package: {package}\n  starts: 2025-12-16\n  paidThrough: 2035-12-15\n"

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) cache: PathBuf,
     /// Where it keeps history.
     pub(crate) database: Option<String>,
+    /// With whom it shares a secret that sends it webhooks.
+    pub(crate) webhook_secret: Option<String>,
 }
 
 /// A running `tenantry run`. It dies with the test.
@@ -61,6 +63,9 @@ impl Daemon {
         if let Some(database) = &settings.database {
             command.env("DATABASE_URL", database);
         }
+        if let Some(secret) = &settings.webhook_secret {
+            command.env("TENANTRY_WEBHOOK_SECRET", secret);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
@@ -77,6 +82,17 @@ impl Daemon {
     pub(crate) async fn get(&self, path: &str) -> Result<String, kube::Error> {
         let request = http::Request::get(path).body(Vec::new()).unwrap();
         self.client.request_text(request).await
+    }
+
+    /// Sends it the webhook that says that there is something to see.
+    pub(crate) async fn look(&self, secret: &str) {
+        let request = http::Request::post("/hooks/git").header("x-gitlab-token", secret);
+        self.client.request_text(request.body(Vec::new()).unwrap()).await.unwrap();
+    }
+
+    /// The process, as the system knows it.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until the commit is taken and nothing more can be done for it.
@@ -179,5 +195,6 @@ pub(crate) fn settings(
         kubeconfig: file,
         cache: folder.join("cache"),
         database,
+        webhook_secret: None,
     }
 }

@@ -111,6 +111,17 @@ pub(crate) async fn own() -> Option<RealApiServer> {
     }
 }
 
+/// A server of one's own as for [`own`] that writes nothing down, to be measured.
+pub(crate) async fn unlogged() -> Option<RealApiServer> {
+    match assets() {
+        Ok(assets) => Some(RealApiServer::start(&assets, "").await),
+        Err(reason) => {
+            skipped("it needs a real API server of its own", reason);
+            None
+        }
+    }
+}
+
 fn assets() -> Result<PathBuf, String> {
     let folder = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from).ok_or(
         "KUBEBUILDER_ASSETS is not set; let it name a folder with etcd, kube-apiserver and kube-controller-manager",

@@ -32,6 +32,7 @@ use crate::plan::Observed;
 
 pub use connection::Credentials;
 pub use dry_run::Preview;
+pub use write::marked;
 
 use connection::Call;
 use connection::Connection;

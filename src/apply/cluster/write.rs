@@ -295,8 +295,8 @@ pub(super) fn is_secret(id: &ResourceId) -> bool {
     id.group.is_empty() && &*id.kind == "Secret"
 }
 
-/// The resource with our marks on it.
-pub(super) fn marked(unit: &UnitName, resource: &Resource) -> Value {
+/// The resource with our marks on it: what is sent, where nothing in it depends on what is there.
+pub fn marked(unit: &UnitName, resource: &Resource) -> Value {
     let mut body = resource.body.clone();
     let metadata = &mut body["metadata"];
     let labels = &mut metadata["labels"];
