@@ -16,11 +16,12 @@ mod apply_all;
 mod commit_to_plan;
 mod idle;
 mod push_to_applied;
+mod sick_neighbours;
 
 /// A benchmark's name, what it measures, and the work itself.
 type Benchmark = (&'static str, &'static str, fn());
 
-const BENCHMARKS: [Benchmark; 4] = [
+const BENCHMARKS: [Benchmark; 5] = [
     ("commit_to_plan", "read, validate, render and plan a whole repository", commit_to_plan::run),
     ("apply_all", "a thousand tenants onto the real API server, beside kubectl", apply_all::run),
     (
@@ -28,6 +29,7 @@ const BENCHMARKS: [Benchmark; 4] = [
         "from a push to the object changed at the API server",
         push_to_applied::run,
     ),
+    ("sick_neighbours", "what a sick tenant costs the others", sick_neighbours::run),
     ("idle", "what ten thousand converged tenants cost when nothing happens", idle::run),
 ];
 

@@ -10,21 +10,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use std::time::Instant;
 
-use futures_util::StreamExt as _;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
-use kube::Client;
-use kube::Config;
-use kube::api::ListParams;
-use kube::api::WatchEvent;
-use kube::api::WatchParams;
-use kube::config::KubeConfigOptions;
-use kube::config::Kubeconfig;
 use tenantry::sandbox::Sandbox;
 use tenantry::sandbox::SandboxOptions;
-use tokio::sync::mpsc;
 
 use crate::apply_all::REAL_VERSION;
+use crate::support::changes;
 use crate::support::hosting::Hosting;
 use crate::support::hosting::Package;
 use crate::support::hosting::Place;
@@ -80,14 +70,14 @@ async fn measure(name: &str, place: &Place<'_>, package: Package) -> Vec<Duratio
         package.objects(),
         start.elapsed()
     );
-    let mut changes = watch(place.kubeconfig).await;
+    let mut changes = changes::watch(place.kubeconfig).await;
     let pushes = size("BENCH_PUSHES", 120).max(1);
     let cores = on_cores_of(hosting.daemon.process_id());
     let mut times = Vec::with_capacity(pushes);
     for push in 0..pushes {
         // Another tenant each time, all over the repository.
         let name = format!("Renamed {push}");
-        let commit = hosting.prepare_rename(push * 37 % tenants(), &name);
+        let commit = hosting.prepare_renames(&[(push * 37 % tenants(), name.clone())]);
         let start = Instant::now();
         hosting.push(&commit).await;
         let seen = async {
@@ -114,29 +104,4 @@ async fn measure(name: &str, place: &Place<'_>, package: Package) -> Vec<Duratio
 
 fn count(pushes: usize) -> u32 {
     u32::try_from(pushes).expect("nobody waits for that many")
-}
-
-/// Tells of every change of the config maps `settings`, and when it was heard of.
-async fn watch(kubeconfig: &str) -> mpsc::UnboundedReceiver<(Instant, String)> {
-    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).expect("it is a kubeconfig");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    let client = Client::try_from(config.expect("it is whole")).expect("it is whole");
-    let settings: Api<ConfigMap> = Api::all(client);
-    let which = "metadata.name=settings";
-    let page = ListParams::default().fields(which).limit(1);
-    let listed = settings.list(&page).await.expect("config maps can be listed");
-    let version = listed.metadata.resource_version.expect("a list has a version");
-    let parameters = WatchParams::default().fields(which).timeout(290);
-    let events = settings.watch(&parameters, &version).await.expect("they can be watched");
-    let (sender, changes) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut events = events.boxed();
-        while let Some(event) = events.next().await {
-            let Ok(WatchEvent::Modified(settings)) = event else { continue };
-            let organisation = settings.data.unwrap_or_default().remove("ORGANISATION");
-            // Nobody listens any more once everything is measured.
-            let _ = sender.send((Instant::now(), organisation.unwrap_or_default()));
-        }
-    });
-    changes
 }

@@ -120,16 +120,50 @@ impl Hosting {
         }
     }
 
-    /// Gives a tenant another name, which is in its config map `settings`, and waits for nothing.
-    pub(crate) fn prepare_rename(&self, number: usize, name: &str) -> Commit {
+    /// Makes a commit that gives tenants other names, which are in their config maps `settings`.
+    pub(crate) fn prepare_renames(&self, names: &[(usize, String)]) -> Commit {
         self.repository.switch_to(NEXT);
-        let path = tenant_path(number);
-        let text = self.repository.read(&path);
-        let organisation = text.lines().find(|line| line.contains("organisation:"));
-        let organisation = organisation.expect("every tenant has one");
-        let text = text.replace(organisation, &format!("  organisation: {name}"));
-        self.repository.write(&path, text);
-        self.repository.commit("another name")
+        for (number, name) in names {
+            let path = tenant_path(*number);
+            let text = self.repository.read(&path);
+            let organisation = text.lines().find(|line| line.contains("organisation:"));
+            let organisation = organisation.expect("every tenant has one");
+            let text = text.replace(organisation, &format!("  organisation: {name}"));
+            self.repository.write(&path, text);
+        }
+        self.repository.commit("other names")
+    }
+
+    /// Adds a tenant whose file is broken, one whose template fails, and one whose pods never
+    /// become ready. From here on, not everybody converges.
+    pub(crate) async fn add_sick(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        self.repository.switch_to(NEXT);
+        for number in 0..count {
+            let broken = format!("tenants/broken-{number}/tenant.yaml");
+            self.repository.write(&broken, "kind: Tenant\n\tmetadata: [\n");
+            for (sickness, package) in [("faulty", "twelve"), ("unready", "n8n")] {
+                let name = format!("{sickness}-{number}");
+                let healthy = repository::tenant_name(number);
+                for (path, text) in repository::tenant_with(number, &[package]) {
+                    let text = text.replace(&healthy, &name);
+                    self.repository.write(&path.replace(&healthy, &name), text);
+                }
+            }
+            let subscription = format!("tenants/unready-{number}/n8n.yaml");
+            let image = "  overrides: { components: { n8n: { image: \"fail-never-ready:1\" } } }\n";
+            let text = repository::tenant_with(number, &["n8n"]);
+            let (_, text) = text.last().expect("a tenant has a subscription");
+            let text = text.replace(&repository::tenant_name(number), &format!("unready-{number}"));
+            self.repository.write(&subscription, text + image);
+        }
+        let template = "templates/twelve/namespace/10-objects.yaml";
+        let fails = "{% if \"faulty\" in tenant.name %}{{ fail(\"not for us\") }}{% endif %}\n";
+        self.repository.write(template, fails.to_owned() + &self.repository.read(template));
+        let commit = self.repository.commit("the sick");
+        self.push(&commit).await;
     }
 
     /// Ends the daemon as a power cut does, and starts another.

@@ -1,5 +1,6 @@
 //! What the benchmarks share. Real servers and the daemon as a process are those of the tests.
 
+pub(crate) mod changes;
 pub(crate) mod hosting;
 pub(crate) mod measure;
 pub(crate) mod repository;
