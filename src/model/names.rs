@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use schemars::Schema;
@@ -15,9 +16,10 @@ use serde::de;
 /// The name of a document: 1 to 40 of `a-z`, `0-9` and `-`, starting with a letter.
 ///
 /// Forty leaves room for a prefix and a suffix inside the 63 characters of a DNS label.
+/// A copy shares the text: with many tenants, every map of them has their names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Name(Box<str>);
+pub struct Name(Arc<str>);
 
 /// What was written where a [`Name`] belongs.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +144,7 @@ impl FromStr for UnitName {
 /// The full id of a Git commit, in lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Commit(Box<str>);
+pub struct Commit(Arc<str>);
 
 impl Commit {
     /// Takes the id as Git prints it.
