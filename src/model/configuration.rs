@@ -28,6 +28,9 @@ use super::read::folder_of;
 pub struct Configuration {
     /// Every file that was read, in order, with all its documents.
     pub files: Vec<Arc<FileDocuments>>,
+    /// Documents that stand where they should not: a tenant's outside of its folder, or in a
+    /// tenant's folder what serves all.
+    pub elsewhere: Vec<AnyDocument>,
     pub platform: Option<Arc<Document<Platform>>>,
     pub clusters: BTreeMap<Name, Arc<Document<Cluster>>>,
     pub components: BTreeMap<Name, Arc<Document<Component>>>,
@@ -45,14 +48,38 @@ impl Configuration {
     pub fn of(mut files: Vec<Arc<FileDocuments>>) -> Self {
         files.sort_by(|one, other| one.file.cmp(&other.file));
         let mut sorted = Self::default();
-        let documents = || files.iter().flat_map(|file| &file.documents);
-        for document in documents().filter(|document| !stands_elsewhere(document)) {
+        let mut elsewhere = Vec::new();
+        for document in files.iter().flat_map(|file| &file.documents) {
+            if folder_of(&document.origin().file) == document.tenant().map(Name::as_str) {
+                sorted.add(document);
+            } else {
+                elsewhere.push(document.clone());
+            }
+        }
+        for document in &elsewhere {
             sorted.add(document);
         }
-        for document in documents().filter(|document| stands_elsewhere(document)) {
-            sorted.add(document);
+        Self { files, elsewhere, ..sorted }
+    }
+
+    /// The files, of either, that are not the very same in both.
+    pub fn files_that_differ<'a>(&'a self, other: &'a Self) -> Vec<&'a FileDocuments> {
+        let mut differ: Vec<&FileDocuments> = Vec::new();
+        let (mut ours, mut theirs) = (self.files.iter().peekable(), other.files.iter().peekable());
+        // Both stand in the order of their paths.
+        loop {
+            match (ours.peek(), theirs.peek()) {
+                (Some(our), Some(their)) if Arc::ptr_eq(our, their) => {
+                    ours.next();
+                    theirs.next();
+                }
+                (Some(our), their) if their.is_none_or(|their| our.file <= their.file) => {
+                    differ.extend(ours.next().map(|file| &**file));
+                }
+                (_, Some(_)) => differ.extend(theirs.next().map(|file| &**file)),
+                (_, None) => return differ,
+            }
         }
-        Self { files, ..sorted }
     }
 
     /// How many documents stand here, each under a name of its own.
@@ -118,10 +145,4 @@ impl Configuration {
             AnyDocument::Task(document) => first(&mut self.tasks, document),
         }
     }
-}
-
-/// Whether a document stands where it should not: a tenant's outside of its folder, or in a
-/// tenant's folder what serves all.
-fn stands_elsewhere(document: &AnyDocument) -> bool {
-    folder_of(&document.origin().file) != document.tenant().map(Name::as_str)
 }

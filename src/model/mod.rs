@@ -32,6 +32,7 @@ pub mod configuration;
 pub mod resource;
 pub mod schema;
 pub mod marks;
+mod side_by_side;
 
 pub use channel::Channel;
 pub use cluster::Cluster;
@@ -52,6 +53,7 @@ pub use read::Document;
 pub use resource::Resource;
 pub use resource::ResourceId;
 pub use secret::Secret;
+pub use side_by_side::side_by_side;
 pub use snapshot::Snapshot;
 pub use subscription::Phase;
 pub use subscription::Subscription;

@@ -22,13 +22,16 @@ use crate::model::UnitName;
 use crate::model::read::read_file;
 use crate::model::resource::Outline;
 use crate::model::resource::Rendered;
+use crate::model::side_by_side;
 use crate::render::Reads;
 use crate::render::RenderError;
 use crate::render::Rendering;
 use crate::render::Templates;
 use crate::render::render;
+use crate::validate::Checked;
+use crate::validate::Earlier;
 use crate::validate::ValidTenant;
-use crate::validate::check;
+use crate::validate::check_after;
 
 /// What every unit should be at one commit.
 #[derive(Clone)]
@@ -46,6 +49,22 @@ pub struct Desired {
     pub findings: Vec<Finding>,
     /// How many units were rendered to get here: the others could not have changed.
     pub rendered: usize,
+    /// What the check came to, so that the next one need not look at everybody again.
+    checked: Arc<Checked>,
+}
+
+/// A unit as it was and as it is.
+pub type Difference<'a> =
+    (&'a UnitName, Option<&'a Arc<DesiredUnit>>, Option<&'a Arc<DesiredUnit>>);
+
+impl Desired {
+    /// The units that are not the very same as they were before.
+    pub fn differences<'a>(&'a self, before: Option<&'a Self>) -> Vec<Difference<'a>> {
+        static NOBODY: BTreeMap<UnitName, Arc<DesiredUnit>> = BTreeMap::new();
+        side_by_side(before.map_or(&NOBODY, |before| &before.units), &self.units)
+            .filter(|(_, old, new)| !old.zip(*new).is_some_and(|(old, new)| Arc::ptr_eq(old, new)))
+            .collect()
+    }
 }
 
 /// What one unit should be, without the bodies: they are rendered again when they are needed.
@@ -126,18 +145,24 @@ pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) 
         Some(previous) if previous.templates.are_of(snapshot) => Arc::clone(&previous.templates),
         _ => Arc::new(Templates::of(snapshot).0),
     };
-    let checked = check(&configuration, snapshot, &templates.names());
+    let earlier = previous.map(|previous| Earlier {
+        configuration: &previous.configuration,
+        checked: &previous.checked,
+    });
+    let checked = check_after(earlier, &configuration, snapshot, &templates.names());
     let mut findings: Vec<Finding> = templates.findings().cloned().collect();
-    findings.extend(checked.findings);
+    findings.extend(checked.findings.iter().cloned());
 
-    let mut held = checked.held;
+    let mut held = checked.held.clone();
     let mut kept: Vec<(UnitName, Arc<DesiredUnit>)> = Vec::with_capacity(checked.valid.len());
     let mut news: Vec<Arc<ValidTenant>> = Vec::new();
-    let old = |unit: &UnitName| previous.and_then(|previous| previous.units.get(unit));
-    for (unit, valid) in checked.valid {
-        match old(&unit).filter(|old| !due(old, now)).and_then(|old| old.kept(&valid, &templates)) {
-            Some(old) => kept.push((unit, old)),
-            None => news.push(valid),
+    let nobody = BTreeMap::new();
+    let olds = previous.map_or(&nobody, |previous| &previous.units);
+    for (unit, old, valid) in side_by_side(olds, &checked.valid) {
+        let Some(valid) = valid else { continue };
+        match old.filter(|old| !due(old, now)).and_then(|old| old.kept(valid, &templates)) {
+            Some(old) => kept.push((unit.clone(), old)),
+            None => news.push(Arc::clone(valid)),
         }
     }
     let mut units: BTreeMap<UnitName, Arc<DesiredUnit>> = kept.into_iter().collect();
@@ -159,7 +184,7 @@ pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) 
         }
     }
     for unit in held.keys() {
-        if let Some(old) = old(unit) {
+        if let Some(old) = olds.get(unit) {
             units.insert(unit.clone(), Arc::clone(old));
         }
     }
@@ -175,7 +200,7 @@ pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) 
     });
     Desired {
         commit: snapshot.commit.clone(),
-        platform: checked.platform,
+        platform: checked.platform.clone(),
         configuration,
         templates,
         units,
@@ -183,6 +208,7 @@ pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) 
         unsure,
         findings,
         rendered,
+        checked: Arc::new(checked),
     }
 }
 

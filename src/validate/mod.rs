@@ -5,6 +5,7 @@ pub mod valid;
 
 mod assemble;
 mod demand;
+mod earlier;
 mod findings;
 mod held;
 mod masked;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use earlier::Earlier;
 pub use rules::descriptions as rules;
 pub use valid::ValidComponent;
 pub use valid::ValidNamespace;
@@ -25,6 +27,7 @@ pub use valid::ValidTenant;
 use crate::model::Configuration;
 use crate::model::Document;
 use crate::model::Finding;
+use crate::model::Name;
 use crate::model::Platform;
 use crate::model::Snapshot;
 use crate::model::UnitName;
@@ -46,6 +49,8 @@ pub struct Checked {
     pub complete: bool,
     /// Everything there is to say, by file and line.
     pub findings: Vec<Finding>,
+    /// Tenants about whom a rule had something to say that looks at one tenant alone.
+    told_of: BTreeSet<Name>,
 }
 
 /// Checks a configuration. `templates` are the names of all templates, such as `component/web.yaml`.
@@ -54,28 +59,57 @@ pub fn check(
     snapshot: &Snapshot,
     templates: &BTreeSet<String>,
 ) -> Checked {
+    check_after(None, configuration, snapshot, templates)
+}
+
+/// Comes to the same, and leaves out what cannot have changed since an earlier check: a tenant
+/// whose documents are the very same, and about whom nobody had anything to say, is not looked at
+/// alone once more while nothing differs that serves everybody. Rules that compare tenants with
+/// each other look at all of them every time.
+pub fn check_after(
+    earlier: Option<Earlier<'_>>,
+    configuration: &Configuration,
+    snapshot: &Snapshot,
+    templates: &BTreeSet<String>,
+) -> Checked {
+    let earlier = earlier.and_then(|earlier| {
+        Some((earlier.checked, earlier::touched(earlier.configuration, configuration)?))
+    });
     let offers = view::offers(configuration);
     let world = World::new(configuration, snapshot, templates, &offers);
     let (mut findings, complete) = unread::findings(configuration);
-    findings.extend(rules::findings(&world).placed(snapshot));
+    let (found, told_of) = rules::findings(&world, |name| {
+        earlier.as_ref().is_none_or(|(checked, touched)| {
+            touched.contains(name) || checked.told_of.contains(name)
+        })
+    });
+    findings.extend(found.placed(snapshot));
     findings.sort();
 
     let reasons = Reasons::of(&findings, &offers);
     let platform =
         configuration.platform.as_ref().filter(|_| reasons.of_platform().is_none()).map(Arc::clone);
-    let mut valid = BTreeMap::new();
+    let mut valid = Vec::with_capacity(world.customers.len());
     let mut held: BTreeMap<UnitName, String> =
         reasons.of_units().map(|(unit, reason)| (unit.clone(), reason.to_owned())).collect();
+    let mut untouched = earlier
+        .iter()
+        .flat_map(|(checked, touched)| {
+            checked.valid.values().filter(|tenant| !touched.contains(tenant.unit.name()))
+        })
+        .peekable();
     for customer in &world.customers {
         let unit = UnitName::Tenant(customer.name.clone());
-        let tenant = match reasons.of_customer(customer) {
-            Some(reason) => Err(reason.to_owned()),
-            None => assemble::tenant(customer, platform.as_ref()),
+        // Both stand in the order of their names.
+        while untouched.next_if(|tenant| tenant.unit < unit).is_some() {}
+        let same = untouched.next_if(|tenant| tenant.unit == unit);
+        let tenant = match (reasons.of_customer(customer), same) {
+            (Some(reason), _) => Err(reason.to_owned()),
+            (None, Some(same)) => Ok(Arc::clone(same)),
+            (None, None) => assemble::tenant(customer, platform.as_ref()).map(Arc::new),
         };
         match tenant {
-            Ok(tenant) => {
-                valid.insert(unit, Arc::new(tenant));
-            }
+            Ok(tenant) => valid.push((unit, tenant)),
             Err(reason) => {
                 held.insert(unit, reason);
             }
@@ -87,5 +121,6 @@ pub fn check(
         }
     }
     let findings = findings.into_iter().map(|(finding, _)| finding).collect();
-    Checked { platform, valid, held, complete, findings }
+    let valid = valid.into_iter().collect();
+    Checked { platform, valid, held, complete, findings, told_of }
 }

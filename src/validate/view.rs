@@ -24,6 +24,7 @@ use crate::model::Tenant;
 use crate::model::package::NamespacePer;
 use crate::model::package::Placement;
 use crate::model::package::Runs;
+use crate::model::side_by_side;
 
 /// A package and the components it names.
 pub(super) struct Offer<'a> {
@@ -83,13 +84,12 @@ impl<'a> World<'a> {
         templates: &'a BTreeSet<String>,
         offers: &'a Offers<'a>,
     ) -> Self {
-        let names: BTreeSet<&Name> =
-            configuration.tenants.keys().chain(configuration.subscriptions.keys()).collect();
         let unread = Unread::of(configuration, snapshot);
         let undecided = undecided(configuration, &unread);
-        let customers = names
-            .into_iter()
-            .map(|name| Customer::new(name, configuration, offers, undecided))
+        let customers = side_by_side(&configuration.tenants, &configuration.subscriptions)
+            .map(|(name, tenant, subscriptions)| {
+                Customer::new(name, tenant, subscriptions, configuration, offers, undecided)
+            })
             .collect();
         Self { configuration, templates, offers, unread, customers }
     }
@@ -108,15 +108,14 @@ fn undecided<'a>(
 impl<'a> Customer<'a> {
     fn new(
         name: &'a Name,
+        tenant: Option<&'a Arc<Document<Tenant>>>,
+        subscriptions: Option<&'a BTreeMap<Name, Arc<Document<Subscription>>>>,
         configuration: &'a Configuration,
         offers: &'a Offers<'a>,
         undecided: Option<&'a Arc<Document<Cluster>>>,
     ) -> Self {
-        let tenant = configuration.tenants.get(name);
         let platform = configuration.platform.as_ref().map(|platform| &platform.spec);
-        let subscriptions: Vec<Purchase<'_>> = configuration
-            .subscriptions
-            .get(name)
+        let subscriptions: Vec<Purchase<'_>> = subscriptions
             .into_iter()
             .flat_map(BTreeMap::values)
             .map(|document| Purchase::new(document, platform, offers))

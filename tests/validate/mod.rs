@@ -2,6 +2,7 @@
 
 mod repository;
 
+mod earlier;
 mod example;
 mod held;
 mod hostile;

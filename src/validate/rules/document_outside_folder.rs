@@ -18,14 +18,14 @@ pub(super) const RULE: Rule = Rule::whole(
 );
 
 fn check(world: &World<'_>, findings: &mut Findings) {
-    for document in world.configuration.files.iter().flat_map(|file| &file.documents) {
+    for document in &world.configuration.elsewhere {
         let folder = folder_of(&document.origin().file);
         match (document.tenant(), folder) {
-            (Some(tenant), _) if folder != Some(tenant.as_str()) => {
+            (Some(tenant), _) => {
                 misplaced(document, tenant, folder, world.configuration, findings);
             }
             (None, Some(folder)) => shared(document, folder, findings),
-            _ => {}
+            (None, None) => {}
         }
     }
 }

@@ -57,9 +57,12 @@ mod ill_formed_channel;
 pub(super) use secret_in_clear::looks_like_a_secret;
 pub(super) use secret_in_clear::names_a_secret;
 
+use std::collections::BTreeSet;
+
 use super::findings::Findings;
 use super::view::Customer;
 use super::view::World;
+use crate::model::Name;
 
 /// One thing that is not allowed, or not wise.
 pub(super) struct Rule {
@@ -68,7 +71,8 @@ pub(super) struct Rule {
     pub(super) about: &'static str,
     /// Looks at everything at once.
     whole: Option<fn(&World<'_>, &mut Findings)>,
-    /// Looks at one tenant alone: nothing that others do changes what it finds.
+    /// Looks at one tenant alone: at its documents, and at what serves everybody. Nothing that
+    /// other tenants do changes whether it finds something.
     each: Option<fn(&World<'_>, &Customer<'_>, &mut Findings)>,
 }
 
@@ -165,19 +169,30 @@ pub fn descriptions() -> impl Iterator<Item = (&'static str, &'static str)> {
     READING.iter().copied().chain(RULES.iter().map(|rule| (rule.id, rule.about)))
 }
 
-/// Asks every rule.
-pub(super) fn findings(world: &World<'_>) -> Findings {
+/// Asks every rule, those that look at one tenant alone only about the tenants that are worth it.
+/// Tells about whom these had something to say.
+pub(super) fn findings(
+    world: &World<'_>,
+    worth_it: impl Fn(&Name) -> bool,
+) -> (Findings, BTreeSet<Name>) {
+    let looked_at: Vec<&Customer<'_>> =
+        world.customers.iter().filter(|customer| worth_it(customer.name)).collect();
     let mut findings = Findings::default();
+    let mut told_of = BTreeSet::new();
     for rule in RULES {
         findings.rule = rule.id;
         if let Some(check) = rule.whole {
             check(world, &mut findings);
         }
         if let Some(check) = rule.each {
-            for customer in &world.customers {
+            for customer in &looked_at {
+                let before = findings.len();
                 check(world, customer, &mut findings);
+                if findings.len() > before {
+                    told_of.insert(customer.name.clone());
+                }
             }
         }
     }
-    findings
+    (findings, told_of)
 }
