@@ -111,22 +111,24 @@ async fn listen(
     listener: Option<mpsc::UnboundedSender<Note>>,
     clock: Clock,
 ) {
-    let mut overview = Overview::default();
-    let mut take = |note: Note, overview: &mut Overview| {
-        tell::log(&note);
-        overview.take(&note);
-        chronicle.take(&note, clock.now());
+    while let Some(note) = said.recv().await {
+        // Several at once are told as one.
+        let mut notes = vec![note];
+        while let Ok(note) = said.try_recv() {
+            notes.push(note);
+        }
+        for note in &notes {
+            tell::log(note);
+            chronicle.take(note, clock.now());
+        }
+        overviews.send_modify(|overview| {
+            // With many tenants a copy is not free: it is made where somebody still reads this one.
+            let overview = Arc::make_mut(overview);
+            notes.iter().for_each(|note| overview.take(note));
+        });
         if let Some(listener) = &listener {
             // Who stopped listening misses nothing they want.
-            let _ = listener.send(note);
+            notes.into_iter().for_each(|note| drop(listener.send(note)));
         }
-    };
-    while let Some(note) = said.recv().await {
-        take(note, &mut overview);
-        // Several at once are told as one: with many tenants a copy is not free.
-        while let Ok(note) = said.try_recv() {
-            take(note, &mut overview);
-        }
-        overviews.send_replace(Arc::new(overview.clone()));
     }
 }

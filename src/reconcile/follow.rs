@@ -78,7 +78,7 @@ pub async fn follow(
         let next =
             tokio::task::spawn_blocking(work).await.expect("going to a commit does not panic");
         clusters.follow(&next.configuration).await;
-        junction.tell(Event::Desired(Box::new(Desired::clone(&next))));
+        junction.tell(Event::Desired(Arc::clone(&next)));
         let configuration = Arc::clone(&next.configuration);
         desired = Some(next);
         head = loop {

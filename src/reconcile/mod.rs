@@ -62,7 +62,7 @@ use world::Target;
 /// What reaches the junction.
 pub enum Event<T: Target> {
     /// A commit, and what it asks for.
-    Desired(Box<Desired>),
+    Desired(Arc<Desired>),
     /// The clusters there are now. A cluster that is not among them is let go.
     Targets(BTreeMap<Name, Arc<T>>),
     /// A cluster is seen as a whole.
@@ -125,7 +125,7 @@ struct Reconciler<T: Target> {
     clock: Clock,
     notes: mpsc::UnboundedSender<Note>,
     junction: Junction<T>,
-    desired: Option<Box<Desired>>,
+    desired: Option<Arc<Desired>>,
     clusters: BTreeMap<Name, Cluster<T>>,
     units: BTreeMap<Key, Unit>,
     departures: BTreeMap<Key, Departure>,

@@ -274,7 +274,7 @@ impl Daemon {
     }
 
     fn want(&self, desired: &Desired) {
-        self.junction.tell(Event::Desired(Box::new(desired.clone())));
+        self.junction.tell(Event::Desired(Arc::new(desired.clone())));
     }
 
     /// Takes a commit and waits until all is done that can be done.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::model::Name;
 use crate::model::UnitName;
 
 use super::Reconciler;
@@ -17,7 +18,7 @@ use super::world::Target;
 
 impl<T: Target> Reconciler<T> {
     /// Takes what a commit asks for, and looks at the units for which it asks something else.
-    pub(super) fn want(&mut self, desired: Box<Desired>) {
+    pub(super) fn want(&mut self, desired: Arc<Desired>) {
         let _ = self.notes.send(Note::Commit {
             commit: desired.commit.clone(),
             roster: self
@@ -30,26 +31,17 @@ impl<T: Target> Reconciler<T> {
             findings: desired.findings.clone(),
         });
         let mut concerned: BTreeSet<Key> = BTreeSet::new();
-        for (name, wanted) in &desired.units {
-            let key = Key { cluster: wanted.cluster.clone(), unit: name.clone() };
-            self.ask(&key, Some(Arc::clone(wanted)), &mut concerned);
+        let before = self.desired.take();
+        for (name, old, new) in desired.differences(before.as_deref()) {
+            let on = |cluster: &Name| Key { cluster: cluster.clone(), unit: name.clone() };
+            if let Some(new) = new {
+                self.ask(&on(&new.cluster), Some(Arc::clone(new)), &mut concerned);
+            }
+            if let Some(old) = old.filter(|old| new.is_none_or(|new| new.cluster != old.cluster)) {
+                self.ask(&on(&old.cluster), None, &mut concerned);
+            }
         }
-        let gone: Vec<Key> = self
-            .units
-            .iter()
-            .filter(|(key, unit)| {
-                unit.desired.is_some()
-                    && desired
-                        .units
-                        .get(&key.unit)
-                        .is_none_or(|wanted| wanted.cluster != key.cluster)
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in gone {
-            self.ask(&key, None, &mut concerned);
-        }
-        let first = self.desired.is_none();
+        let first = before.is_none();
         for (key, unit) in &mut self.units {
             let held = desired.held.get(&key.unit).cloned();
             if first || unit.held != held {
@@ -80,10 +72,8 @@ impl<T: Target> Reconciler<T> {
         let unit = self.units.entry(key.clone()).or_default();
         let digest = |unit: &Option<Arc<DesiredUnit>>| unit.as_ref().map(|unit| unit.digest);
         let news = digest(&unit.desired) != digest(&wanted);
-        let phases =
-            |unit: &Option<Arc<DesiredUnit>>| unit.as_ref().map(|unit| unit.phases.clone());
         if let Some(new) = &wanted
-            && phases(&unit.desired) != phases(&wanted)
+            && unit.desired.as_ref().is_none_or(|old| old.phases != new.phases)
         {
             let _ = self.notes.send(Note::Phases {
                 unit: key.unit.clone(),
@@ -127,7 +117,7 @@ impl<T: Target> Reconciler<T> {
                 break;
             }
             self.clock_changes.pop_first();
-            let Some(desired) = &mut self.desired else { continue };
+            let Some(desired) = self.desired.as_mut().map(Arc::make_mut) else { continue };
             let Some(unit) = desired.units.get(&name) else { continue };
             match unit.at(now) {
                 Ok(later) => {
