@@ -1,10 +1,12 @@
 //! A repository of ten thousand tenants: read, validated, rendered and planned from nothing, and
-//! after a commit that touches one tenant, one package, one template.
+//! after a commit that touches one tenant, one package, one template; and what it takes the
+//! junction, after the commit for one tenant, to find whom it concerns and say where they stand.
 //!
 //! `BENCH_TENANTS` (10000), `BENCH_COLD_RUNS` (3) and `BENCH_TOUCHES` (10) make it smaller.
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,9 +16,16 @@ use tenantry::model::Snapshot;
 use tenantry::plan::Deletions;
 use tenantry::plan::Observed;
 use tenantry::plan::plan;
+use tenantry::reconcile::Event;
+use tenantry::reconcile::Junction;
 use tenantry::reconcile::desired::Desired;
 use tenantry::reconcile::desired::advance;
+use tenantry::reconcile::note::Note;
+use tenantry::reconcile::targets::ClusterTarget;
+use tenantry::reconcile::world::Clock;
+use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::support::measure::Stopwatch;
 use crate::support::measure::peak_memory;
 use crate::support::measure::quantile;
 use crate::support::measure::size;
@@ -123,10 +132,12 @@ pub(crate) fn child() {
             format!("{}# {number}\n", include_str!("../templates/component/web.yaml"))
         }),
     ];
-    let touched = changes
+    let mut touched: BTreeMap<String, Touched> = changes
         .into_iter()
         .map(|(what, path, change)| (what.to_owned(), touch(&desired, &first, path, change)))
         .collect();
+    let (_, path, change) = changes[0];
+    touched.insert("in the junction".to_owned(), tell_the_junction(&desired, &first, path, change));
     let measured = Measured {
         tenants: desired.units.len(),
         objects,
@@ -161,6 +172,44 @@ fn touch(start: &Desired, before: &Snapshot, path: &str, change: Change) -> Touc
         desired = now_desired;
     }
     touched
+}
+
+/// Commits one change after the other, and measures from what is desired until the junction has
+/// said where the units stand that it concerns. There is no cluster: they wait for it.
+fn tell_the_junction(start: &Desired, before: &Snapshot, path: &str, change: Change) -> Touched {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime can be started").block_on(async {
+        let (notes, mut said) = tokio::sync::mpsc::unbounded_channel();
+        let (junction, _) = Junction::<ClusterTarget>::start(Clock::of(now), notes);
+        let mut touched = Touched { rendered: 1, wall: Vec::new(), cores: Vec::new() };
+        let mut desired = Arc::new(start.clone());
+        tell(&junction, &desired, &mut said, desired.units.len()).await;
+        for number in 1..=size("BENCH_TOUCHES", 10).max(1) {
+            let next = repository::with(before, path, |text| change(text, number));
+            desired = Arc::new(advance(Some(&desired), &next, now()));
+            let watch = Stopwatch::start();
+            tell(&junction, &desired, &mut said, 1).await;
+            let took = watch.took();
+            touched.wall.push(took.wall);
+            touched.cores.push(took.cores);
+        }
+        touched
+    })
+}
+
+/// Hands in what is desired, as the daemon does, and waits until so many units were spoken of.
+async fn tell(
+    junction: &Junction<ClusterTarget>,
+    desired: &Arc<Desired>,
+    said: &mut UnboundedReceiver<Note>,
+    concerned: usize,
+) {
+    junction.tell(Event::Desired(Arc::clone(desired)));
+    let mut spoken_of = 0;
+    while spoken_of < concerned {
+        let note = said.recv().await.expect("the junction runs");
+        spoken_of += usize::from(matches!(note, Note::Status(_)));
+    }
 }
 
 /// Plans every unit that is not as it was, and tells how many of them have something to do.

@@ -23,13 +23,30 @@ pub(crate) struct Took {
 
 /// How long some work takes, and what it makes.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Took, T) {
-    let (start, before, all_before) = (Instant::now(), on_core(), on_cores());
+    let watch = Stopwatch::start();
     let made = work();
-    let alone = on_core().saturating_sub(before);
-    let all = on_cores().saturating_sub(all_before);
-    // Of several threads only whole hundredths of seconds are known.
-    let cores = if all > alone + Duration::from_millis(20) { all } else { alone };
-    (Took { wall: start.elapsed(), cores }, made)
+    (watch.took(), made)
+}
+
+/// Measures from its start, on one thread and on all together.
+pub(crate) struct Stopwatch {
+    start: Instant,
+    alone: Duration,
+    all: Duration,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now(), alone: on_core(), all: on_cores() }
+    }
+
+    pub(crate) fn took(&self) -> Took {
+        let alone = on_core().saturating_sub(self.alone);
+        let all = on_cores().saturating_sub(self.all);
+        // Of several threads only whole hundredths of seconds are known.
+        let cores = if all > alone + Duration::from_millis(20) { all } else { alone };
+        Took { wall: self.start.elapsed(), cores }
+    }
 }
 
 /// How long this thread has been on a core.
