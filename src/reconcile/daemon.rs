@@ -124,11 +124,15 @@ async fn listen(
         overviews.send_modify(|overview| {
             // With many tenants a copy is not free: it is made where somebody still reads this one.
             let overview = Arc::make_mut(overview);
-            notes.iter().for_each(|note| overview.take(note));
+            for note in &notes {
+                overview.take(note);
+            }
         });
         if let Some(listener) = &listener {
-            // Who stopped listening misses nothing they want.
-            notes.into_iter().for_each(|note| drop(listener.send(note)));
+            for note in notes {
+                // Who stopped listening misses nothing they want.
+                let _ = listener.send(note);
+            }
         }
     }
 }
