@@ -27,7 +27,9 @@ fn quoted_commands(readme: &str) -> Vec<(String, String)> {
 #[test]
 fn the_commands_of_the_readme_print_what_it_says() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    for (command, quoted) in quoted_commands(&std::fs::read_to_string(readme).unwrap()) {
+    let commands = quoted_commands(&std::fs::read_to_string(readme).unwrap());
+    assert!(!commands.is_empty(), "the README quotes no command any more");
+    for (command, quoted) in commands {
         let Some(arguments) = command.strip_prefix("tenantry ") else { continue };
         let told = Program::with(arguments).here().run();
         assert_eq!(told.out, quoted, "`{command}` prints something else, and {}", told.err);
