@@ -129,6 +129,14 @@ impl State {
     pub fn is_reachable(&self) -> bool {
         matches!(self, Self::Reachable { .. })
     }
+
+    /// Why it is away, if it is.
+    pub fn away(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { why, .. } => Some(why),
+            Self::Unknown | Self::Reachable { .. } => None,
+        }
+    }
 }
 
 /// Our own database. Clones are the same one.

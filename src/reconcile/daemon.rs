@@ -43,7 +43,7 @@ pub struct Daemon {
     recorder: Recorder,
     ended: JoinHandle<()>,
     telling: JoinHandle<()>,
-    following: Vec<JoinHandle<()>>,
+    following: [JoinHandle<()>; 3],
 }
 
 impl Daemon {
@@ -58,12 +58,9 @@ impl Daemon {
         let telling = tokio::spawn(listen(said, overviews, chronicle, listener, clock.clone()));
         let heads =
             follow(source.clone(), junction.clone(), kubeconfigs, clock.clone(), notes.clone());
-        let mut following = vec![tokio::spawn(heads)];
-        if let Some(store) = recorder.store() {
-            let states = store.database().state();
-            following.push(tokio::spawn(follow_history(states, clock.clone(), notes.clone())));
-        }
-        following.push(tokio::spawn(follow_state(source, clock, notes)));
+        let history = follow_history(recorder.clone(), clock.clone(), notes.clone());
+        let state = follow_state(source, clock, notes);
+        let following = [tokio::spawn(heads), tokio::spawn(history), tokio::spawn(state)];
         Self { junction, overview, recorder, ended, telling, following }
     }
 

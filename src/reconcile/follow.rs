@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::apply::cluster::watch::Event as Seen;
 use crate::apply::cluster::watch::Watches;
+use crate::history::Recorder;
 use crate::model::Configuration;
 use crate::model::Digest;
 use crate::model::Name;
-use crate::postgres;
 use crate::source::Source;
 use crate::source::state::Reach;
 
@@ -254,17 +253,12 @@ pub async fn follow_state(source: Source, clock: Clock, notes: mpsc::UnboundedSe
 }
 
 /// Tells when the history's database comes and goes.
-pub async fn follow_history(
-    mut states: watch::Receiver<postgres::State>,
-    clock: Clock,
-    notes: mpsc::UnboundedSender<Note>,
-) {
+pub async fn follow_history(recorder: Recorder, clock: Clock, notes: mpsc::UnboundedSender<Note>) {
+    let Some(store) = recorder.store() else { return };
+    let mut states = store.database().state();
     let mut was_away = false;
     loop {
-        let away = match &*states.borrow_and_update() {
-            postgres::State::Unreachable { why, .. } => Some(why.clone()),
-            postgres::State::Unknown | postgres::State::Reachable { .. } => None,
-        };
+        let away = states.borrow_and_update().away().map(str::to_owned);
         if away.is_some() != was_away {
             was_away = away.is_some();
             let what = HISTORY.to_owned();

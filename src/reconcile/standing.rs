@@ -99,7 +99,10 @@ impl<T: Target> Reconciler<T> {
         let (target, junction, key) =
             (Arc::clone(&cluster.target), self.junction.clone(), key.clone());
         tokio::spawn(async move {
-            if let Some(told) = target.explain(&id).await {
+            // Where nobody knows more, the reason alone is enough.
+            if let Some(told) = target.explain(&id).await
+                && !about.ends_with(told.trim_end_matches('.'))
+            {
                 junction.tell(Event::Explained(key.cluster, key.unit, about, told));
             }
         });
