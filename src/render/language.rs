@@ -2,8 +2,9 @@
 //! endless work and no value can become structure.
 //!
 //! There are conditions, loops, named values, and partials; no macros, blocks or captured text. A
-//! value stands alone where YAML expects one, because it is written as JSON. And no text may be
-//! built of too many others: doubling one forty times would fill any memory.
+//! value stands alone where YAML expects one, because it is written as JSON. No text may be built
+//! of too many others: doubling one forty times would fill any memory. And no value may be put into
+//! another too often: whoever writes or drops it goes down all its levels, and has only so much stack.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,17 @@ pub(super) const LONGEST: usize = 64 << 10;
 const LONGEST_TAG: usize = 2 << 10;
 /// Of how many values one text may be built.
 const MOST_PIECES: u32 = 32;
+/// How deep one value may be built into others.
+const DEEPEST: u32 = 48;
+
+/// What a value may have become at most by what was said before.
+#[derive(Clone, Copy, Default)]
+struct Built {
+    /// Of how many values its text consists.
+    pieces: u32,
+    /// How many lists and maps it stands in.
+    depth: u32,
+}
 
 /// What a template may not say, where, and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,33 +40,42 @@ const TAGS: &[&str] = &[
     "include",
 ];
 
-/// Words of expressions that are not values.
-const WORDS: &[&str] = &[
-    "if", "else", "in", "is", "not", "and", "or", "true", "false", "none", "True", "False", "None",
-    "loop",
-];
+/// Words of expressions that stand between values. The language would take them for names, too.
+const OPERATORS: &[&str] = &["if", "else", "in", "is", "not", "and", "or"];
+/// Values that are built of nothing. The language lets nobody name another one so.
+const CONSTANTS: &[&str] = &["true", "false", "none", "True", "False", "None", "loop"];
 
-/// Checks a template, and returns the partials it includes.
-pub(super) fn check(source: &str) -> Result<Vec<&str>, Refusal> {
-    let mut pieces = BTreeMap::new();
-    let mut includes = Vec::new();
+/// What a template says to others.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Said<'source> {
+    /// The partials it includes.
+    pub(super) includes: Vec<&'source str>,
+    /// Whether it uses `set`: what it names so, whoever includes it has afterwards.
+    pub(super) sets: bool,
+}
+
+/// Checks a template.
+pub(super) fn check(source: &str) -> Result<Said<'_>, Refusal> {
+    let mut known = BTreeMap::new();
+    let mut said = Said::default();
     let mut from = 0;
     while let Some(tag) = next_tag(source, from)? {
         if tag.kind != Kind::Comment && tag.end - tag.start > LONGEST_TAG {
             let message = format!("this tag is longer than {LONGEST_TAG} bytes");
             return Err(tag.refused(message, "use several, with `set`"));
         }
+        refused_signs(&tag)?;
         match tag.kind {
             Kind::Comment => {}
             Kind::Value => {
                 stands_alone(source, &tag)?;
-                weigh(&tag, &tag.tokens, &pieces)?;
+                weigh(&tag, &tag.tokens, &known)?;
             }
-            Kind::Statement => statement(&tag, &mut pieces, &mut includes)?,
+            Kind::Statement => statement(&tag, &mut known, &mut said)?,
         }
         from = tag.end;
     }
-    Ok(includes)
+    Ok(said)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,8 +120,9 @@ fn next_tag(source: &str, from: usize) -> Result<Option<Tag<'_>>, Refusal> {
         b'{' => (Kind::Value, "}}"),
         b'%' => (Kind::Statement, "%}"),
         _ => {
-            let length = source[start..].find("#}").ok_or_else(|| unclosed("#}"))?;
-            let end = start + length + 2;
+            // The mark that opens it is over before the one that closes it: `{#}` closes nothing.
+            let length = source[start + 2..].find("#}").ok_or_else(|| unclosed("#}"))?;
+            let end = start + 2 + length + 2;
             return Ok(Some(Tag { kind: Kind::Comment, start, end, tokens: Vec::new() }));
         }
     };
@@ -217,8 +239,8 @@ pub(super) fn outside_tags(line: &str) -> Vec<&str> {
 
 fn statement<'source>(
     tag: &Tag<'source>,
-    pieces: &mut BTreeMap<&'source str, u32>,
-    includes: &mut Vec<&'source str>,
+    known: &mut BTreeMap<&'source str, Built>,
+    said: &mut Said<'source>,
 ) -> Result<(), Refusal> {
     // `{%- if` and `{%+ if` begin with a sign.
     let tokens: Vec<Token<'source>> = tag
@@ -250,13 +272,13 @@ fn statement<'source>(
     {
         values = &values[..condition];
     }
-    let weight = weigh(tag, values, pieces)?.max(1);
+    let built = weigh(tag, values, known)?;
     match *word {
         "include" => match tokens.get(1..) {
             Some([Token::Text(name), rest @ ..])
                 if rest.iter().all(|token| *token == Token::Sign(b'-')) =>
             {
-                includes.push(name);
+                said.includes.push(name);
             }
             _ => {
                 let help = "write its name out, in quotes";
@@ -268,17 +290,28 @@ fn statement<'source>(
             return Err(tag.refused("captured text could become structure", help));
         }
         "set" | "with" => {
+            said.sets |= *word == "set";
+            // A name in brackets would get its value unseen.
+            let hidden = |three: &[Token<'_>]| {
+                matches!(three[..2], [Token::Sign(b')' | b']'), Token::Sign(b'=')])
+                    && three[2] != Token::Sign(b'=')
+            };
+            let bracket = |token: &Token<'_>| matches!(token, Token::Sign(b'(' | b'['));
+            let among_names = *word == "set" && tokens[..equals.unwrap_or(0)].iter().any(bracket);
+            if among_names || tokens.windows(3).any(hidden) {
+                return Err(tag.refused("a name stands in brackets here", "leave them out"));
+            }
             // Every word before an `=` gets a name of its own; more names than needed do no harm.
             for pair in tokens.windows(2) {
                 if let [Token::Word(name), Token::Sign(b'=' | b',')] = pair {
-                    name_weighs(pieces, name, weight);
+                    name_is(tag, known, name, built)?;
                 }
             }
         }
         "for" => {
             for token in &tokens[1..named.unwrap_or(1)] {
                 if let Token::Word(name) = token {
-                    name_weighs(pieces, name, weight);
+                    name_is(tag, known, name, built)?;
                 }
             }
             if tokens.contains(&Token::Word("recursive")) {
@@ -290,21 +323,25 @@ fn statement<'source>(
     Ok(())
 }
 
-fn name_weighs<'source>(pieces: &mut BTreeMap<&'source str, u32>, name: &'source str, weight: u32) {
-    let known = pieces.entry(name).or_default();
-    *known = weight.max(*known);
+fn name_is<'source>(
+    tag: &Tag<'source>,
+    known: &mut BTreeMap<&'source str, Built>,
+    name: &'source str,
+    built: Built,
+) -> Result<(), Refusal> {
+    if OPERATORS.contains(&name) {
+        return Err(tag.refused(format!("`{name}` cannot be a name"), "choose another"));
+    }
+    let known = known.entry(name).or_default();
+    known.pieces = built.pieces.max(1).max(known.pieces);
+    known.depth = built.depth.max(known.depth);
+    Ok(())
 }
 
-/// Of how many values at most a text built here would consist.
-fn weigh(
-    tag: &Tag<'_>,
-    tokens: &[Token<'_>],
-    pieces: &BTreeMap<&str, u32>,
-) -> Result<u32, Refusal> {
-    let mut weight = 0_u32;
-    let mut before = Token::Sign(b' ');
+/// Refuses what no tag may say anywhere.
+fn refused_signs(tag: &Tag<'_>) -> Result<(), Refusal> {
     let mut open = Vec::new();
-    for token in tokens {
+    for token in &tag.tokens {
         match token {
             Token::Sign(bracket @ (b'(' | b'[' | b'{')) => open.push(*bracket),
             Token::Sign(b')' | b']' | b'}') => drop(open.pop()),
@@ -315,22 +352,60 @@ fn weigh(
             Token::Sign(b'*') => {
                 return Err(tag.refused("there is no `*` here", "write the product out"));
             }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What a value built here may be at most.
+fn weigh(
+    tag: &Tag<'_>,
+    tokens: &[Token<'_>],
+    known: &BTreeMap<&str, Built>,
+) -> Result<Built, Refusal> {
+    let (mut pieces, mut depth, mut around) = (0_u32, 0_u32, 0_u32);
+    let mut before = Token::Sign(b' ');
+    let mut open = Vec::new();
+    for token in tokens {
+        match token {
+            Token::Sign(bracket @ (b'(' | b'[' | b'{')) => {
+                open.push(*bracket);
+                depth = depth.max(nested(&open));
+            }
+            Token::Sign(b')' | b']' | b'}') => drop(open.pop()),
+            // `a, b` is a list; `items` makes a list of lists where there was a map.
+            Token::Sign(b',') if open.is_empty() => around += 1,
+            Token::Sign(b'|') => around += 1,
             Token::Word(word)
                 if before != Token::Sign(b'.')
                     && before != Token::Sign(b'|')
-                    && !WORDS.contains(word) =>
+                    && !OPERATORS.contains(word)
+                    && !CONSTANTS.contains(word) =>
             {
-                weight = weight.saturating_add(pieces.get(word).copied().unwrap_or(1));
+                let built = known.get(word).copied().unwrap_or(Built { pieces: 1, depth: 0 });
+                pieces = pieces.saturating_add(built.pieces);
+                depth = depth.max(nested(&open).saturating_add(built.depth));
             }
             _ => {}
         }
         before = *token;
     }
-    if weight > MOST_PIECES {
-        let message = format!("a text of {weight} values is built here; the most is {MOST_PIECES}");
+    if pieces > MOST_PIECES {
+        let message = format!("a text of {pieces} values is built here; the most is {MOST_PIECES}");
         return Err(tag.refused(message, "build a shorter one"));
     }
-    Ok(weight)
+    depth = depth.saturating_add(around);
+    if depth > DEEPEST {
+        let message = format!("a value of {depth} levels is built here; the most is {DEEPEST}");
+        return Err(tag.refused(message, "build a flatter one"));
+    }
+    Ok(Built { pieces, depth })
+}
+
+/// How many lists and maps are open: `(a,)` is a list, too.
+fn nested(open: &[u8]) -> u32 {
+    u32::try_from(open.len()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -346,7 +421,8 @@ mod tests {
     #[test]
     fn a_plain_template_passes() {
         let source = "{# why #}\nname: {{ a.b ~ \"-x\" }}\n{%- for k, v in m | items if v %}\n- {{ k }}: {{ v }}\n  l: [{{ a }}, {{ b }}]\n  m: {x: {{ {\"a\": {\"b\": 1}} }}}\n{%- endfor %}\n{% set x = a ~ b %}{% include \"_part.yaml\" %}\n";
-        assert_eq!(check(source), Ok(vec!["_part.yaml"]));
+        let said = Said { includes: vec!["_part.yaml"], sets: true };
+        assert_eq!(check(source), Ok(said));
     }
 
     #[test]
@@ -387,7 +463,44 @@ mod tests {
         refused(&"{% set a = a ~ a %}".repeat(40), "values is built");
         refused("{{ \"x\" * 100000000 }}", "no `*`");
         refused("{{ a[::-1] }}", "no slices");
+        refused("{% for a in b if \"\"[::-1] %}", "no slices");
+        refused("{% for a in b if a * 9 %}", "no `*`");
         refused(&"{% for a in [a ~ a ~ a] %}".repeat(8), "values is built");
+    }
+
+    #[test]
+    fn a_value_that_gets_deeper_without_end_is_refused() {
+        refused(&"{% set a = [a] %}".repeat(60), "levels is built");
+        refused(&"{% with a = {\"a\": [a]} %}".repeat(30), "levels is built");
+        refused(&"{% for a in [[a]] %}".repeat(30), "levels is built");
+        refused(&"{% set a = (a,) %}".repeat(60), "levels is built");
+        refused(&"{% set a = a, %}".repeat(60), "levels is built");
+        refused(&"{% set a = {\"a\": a} | items %}".repeat(30), "levels is built");
+        refused(&format!("{{{{ {}{} }}}}", "[".repeat(60), "]".repeat(60)), "levels is built");
+        assert!(check(&"{% set a = [a] %}".repeat(40)).is_ok());
+        assert!(check(&"{% set a = [b] %}".repeat(400)).is_ok());
+    }
+
+    #[test]
+    fn no_name_escapes_by_what_it_is_called_or_where_it_stands() {
+        for operator in ["and", "or", "is", "if", "else"] {
+            refused(&format!("{{% set {operator} = a %}}"), "cannot be a name");
+            refused(&format!("{{% with b = 1, {operator} = a %}}"), "cannot be a name");
+            refused(&format!("{{% for {operator} in a %}}"), "cannot be a name");
+        }
+        refused("{% set (a) = a ~ a %}", "in brackets");
+        refused("{% set a, (b) = a %}", "in brackets");
+        refused("{% with b = 1, (a) = a ~ a %}", "in brackets");
+        refused("{% set (a), b = a, b %}", "in brackets");
+        assert!(check("{% set a = (b) == c %}{% with d = (b), e = true, f = [c] != b %}").is_ok());
+    }
+
+    #[test]
+    fn a_comment_ends_where_the_language_ends_it() {
+        // Taken for a whole comment, `{#}` would leave the text behind it to be read as quoted.
+        refused("{#} {{ \" #} {{ \"\"[::-1] }} \" }}", "no slices");
+        refused("{#}", "not closed");
+        assert_eq!(check("{##}{# {{ #}\n"), Ok(Said::default()));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Templates {
 struct TemplateFile {
     source: Arc<str>,
     includes: Vec<String>,
+    /// Whether it uses `set`.
+    sets: bool,
     /// Of its text and of the partials it includes.
     digest: Digest,
     broken: Option<Finding>,
@@ -161,12 +163,16 @@ impl Templates {
             .map_err(|_| RenderError::new(place(name, 0), "the text is not UTF-8", "report this"))
     }
 
-    /// Partials stand in the repository or are built in, and include no others.
+    /// Partials stand in the repository or are built in, include no others, and name nothing that
+    /// goes on outside of them: a value that grows with each of them is seen by nobody who reads
+    /// one file.
     fn resolve_includes(&mut self) {
-        let own: BTreeMap<Arc<str>, (Digest, bool)> = self
+        let own: BTreeMap<Arc<str>, (Digest, bool, bool)> = self
             .files
             .iter()
-            .map(|(name, file)| (Arc::clone(name), (file.digest, !file.includes.is_empty())))
+            .map(|(name, file)| {
+                (Arc::clone(name), (file.digest, !file.includes.is_empty(), file.sets))
+            })
             .collect();
         for (name, file) in &mut self.files {
             let mut hasher = Hasher::default();
@@ -175,11 +181,15 @@ impl Templates {
             for include in &includes {
                 let (message, help) = match own.get(include.as_str()) {
                     None => (format!("there is no partial `{include}`"), "add it, or name another"),
-                    Some((_, true)) => {
+                    Some((_, true, _)) => {
                         let message = format!("the partial `{include}` includes others");
                         (message, "include them here")
                     }
-                    Some((digest, false)) => {
+                    Some((_, false, true)) => {
+                        let message = format!("the partial `{include}` uses `set`");
+                        (message, "name values with `with` in it, which ends where it ends")
+                    }
+                    Some((digest, false, false)) => {
                         hasher.add_digest(*digest);
                         continue;
                     }
@@ -239,6 +249,7 @@ impl TemplateFile {
         let broken = |source: &str, at: usize, message: String, help: &str| Self {
             source: source.into(),
             includes: Vec::new(),
+            sets: false,
             digest: Digest::of(content),
             broken: Some(broken(name, source, at, message, help)),
         };
@@ -254,9 +265,10 @@ impl TemplateFile {
             return broken("", 0, message, "split it into several files");
         }
         match language::check(source) {
-            Ok(includes) => Self {
+            Ok(said) => Self {
                 source: source.into(),
-                includes: includes.into_iter().map(str::to_owned).collect(),
+                includes: said.includes.into_iter().map(str::to_owned).collect(),
+                sets: said.sets,
                 digest: Digest::of(content),
                 broken: None,
             },

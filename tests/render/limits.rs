@@ -311,3 +311,37 @@ proptest! {
         ends_in_time_and_harms_nobody(&format!("{{% set a = tenant %}}{{% set b = package %}}\n{template}"));
     }
 }
+
+#[test]
+fn a_value_that_gets_deeper_line_by_line_is_refused_before_the_stack_ends() {
+    let deeper = format!("{{% set a = {}a{} %}}\n", "[".repeat(50), "]".repeat(50));
+    let template = format!("{{% set a = 1 %}}\n{}x: {{{{ a }}}}\n", deeper.repeat(500));
+    let refusal = Files::example().with(BOMB, template).refused("siti");
+    assert!(refusal.contains("levels is built here; the most is 48"), "{refusal}");
+}
+
+#[test]
+fn what_a_partial_sets_cannot_grow_with_every_include() {
+    let twice = "{% set a = a ~ a %}";
+    let template = format!(
+        "{{% set a = \"0123456789\" %}}\n{}a: 1\n",
+        "{% include \"shared/_twice.yaml\" %}\n".repeat(40)
+    );
+    let files = Files::example().with("templates/shared/_twice.yaml", twice);
+    assert_eq!(
+        files.with(BOMB, template).refused("siti"),
+        format!(
+            "{BOMB}:2: the partial `shared/_twice.yaml` uses `set`\n  help: name values with `with` in it, which ends where it ends"
+        )
+    );
+}
+
+#[test]
+fn no_tag_hides_behind_a_comment_or_a_condition() {
+    for template in
+        ["{#} {{ \" #} {{ \"\"[::-1] }} \" }}\n", "{% for a in [1] if \"\"[::-1] %}{% endfor %}\n"]
+    {
+        let refusal = Files::example().with(BOMB, template).refused("siti");
+        assert!(refusal.contains("there are no slices here"), "{refusal}");
+    }
+}
