@@ -39,7 +39,7 @@ fuzz: ## Look for panics and unbounded work, FUZZ_SECONDS each
 	@for target in $$(cargo fuzz list); do \
 	  mkdir -p fuzz/corpus/$$target; \
 	  RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target tenants-example templates -- \
-	    -max_total_time=$(FUZZ_SECONDS) -timeout=5 -max_len=65536 -dict=fuzz/yaml.dict || exit 1; \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=5 -max_len=65536 -rss_limit_mb=1024 -dict=fuzz/dictionaries/$$target.dict || exit 1; \
 	done
 
 schemas: ## Write schemas/ again after a change of the model
