@@ -15,6 +15,7 @@ mod documents;
 mod model;
 mod history;
 mod plan;
+mod properties;
 mod render;
 mod sandbox;
 mod source;

@@ -242,3 +242,5 @@ impl<T: Target> Reconciler<T> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod properties;

@@ -22,8 +22,8 @@ use crate::plan::Retry;
 
 /// A cluster and a database server in memory. It outlives the junctions that work on it.
 #[derive(Default)]
-struct World {
-    things: Mutex<BTreeMap<UnitName, Observed>>,
+pub(super) struct World {
+    pub(super) things: Mutex<BTreeMap<UnitName, Observed>>,
     databases: Mutex<BTreeMap<UnitName, BTreeMap<ResourceId, Live>>>,
     /// Writes that were carried out, in order.
     log: Mutex<Vec<String>>,
@@ -35,7 +35,7 @@ struct World {
     uids: AtomicUsize,
 }
 
-struct FakeTarget(Arc<World>);
+pub(super) struct FakeTarget(pub(super) Arc<World>);
 
 impl World {
     async fn write(&self, what: String) {
@@ -101,7 +101,7 @@ impl World {
     }
 
     /// Everything with the digest it was last given: what the world looks like.
-    fn picture(&self) -> BTreeMap<String, Option<Digest>> {
+    pub(super) fn picture(&self) -> BTreeMap<String, Option<Digest>> {
         let things = self.things.lock().unwrap();
         let databases = self.databases.lock().unwrap();
         things
@@ -112,11 +112,11 @@ impl World {
             .collect()
     }
 
-    fn take_log(&self) -> Vec<String> {
+    pub(super) fn take_log(&self) -> Vec<String> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 
-    fn assert_no_orphans(&self) {
+    pub(super) fn assert_no_orphans(&self) {
         for (unit, observed) in &*self.things.lock().unwrap() {
             for id in observed.live.keys() {
                 assert!(observed.inventory.entries.contains_key(id), "{id} of {unit} is an orphan");
@@ -242,17 +242,17 @@ fn example(commit: &str, changes: &[(&str, Option<&str>)]) -> Snapshot {
 }
 
 /// A junction over a world, at a time that stands still.
-struct Daemon {
+pub(super) struct Daemon {
     junction: Junction<FakeTarget>,
     task: tokio::task::JoinHandle<()>,
     notes: mpsc::UnboundedReceiver<Note>,
     desired: Option<Desired>,
-    clock: Arc<Mutex<Timestamp>>,
+    pub(super) clock: Arc<Mutex<Timestamp>>,
     said: Vec<Note>,
 }
 
 impl Daemon {
-    async fn over(world: &Arc<World>) -> Self {
+    pub(super) async fn over(world: &Arc<World>) -> Self {
         let clock = Arc::new(Mutex::new("2026-11-21T00:00:00Z".parse().unwrap()));
         let time = Arc::clone(&clock);
         let (sender, notes) = mpsc::unbounded_channel();
@@ -278,7 +278,7 @@ impl Daemon {
     }
 
     /// Takes a commit and waits until all is done that can be done.
-    async fn converge(&mut self, snapshot: &Snapshot) -> BTreeMap<String, State> {
+    pub(super) async fn converge(&mut self, snapshot: &Snapshot) -> BTreeMap<String, State> {
         self.take(snapshot);
         self.settle().await
     }

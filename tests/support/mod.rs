@@ -4,6 +4,7 @@
 use std::io::Write as _;
 
 pub(crate) mod daemon;
+pub(crate) mod business;
 pub(crate) mod example;
 pub(crate) mod git_server;
 pub(crate) mod kubelet;
