@@ -71,6 +71,12 @@ impl Settings {
     /// How to connect, with the password as it is now.
     fn options(&self) -> Result<PgConnectOptions, DatabaseError> {
         let url = self.database_url.as_ref().ok_or(DatabaseError::NotSet)?;
+        // Any other scheme would be taken for PostgreSQL's all the same.
+        let ours =
+            ["postgres://", "postgresql://"].iter().any(|ours| url.reveal().starts_with(ours));
+        if !ours {
+            return Err(DatabaseError::Url { detail: "it does not begin with postgres://".into() });
+        }
         let options = PgConnectOptions::from_str(url.reveal())
             .map_err(|error| DatabaseError::Url { detail: error.to_string() })?
             .application_name("tenantry")

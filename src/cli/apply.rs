@@ -18,6 +18,7 @@ use crate::reconcile::note::UnitStatus;
 use crate::reconcile::overview::Overview;
 use crate::reconcile::world::Clock;
 use crate::source;
+use crate::source::Head;
 use crate::source::Source;
 use crate::source::settings::Interval;
 
@@ -55,7 +56,10 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
     // A person who applies a commit has chosen it: what the daemon took before is no concern here.
     let cache = tempfile::tempdir().context("there is no room for a copy of the repository")?;
     let source = Source::open(arguments.source.clone(), cache.path()).await?;
-    source.look().await?;
+    if let Head::Taken(commit) = source.look().await? {
+        // Where it cannot be read the daemon waits for another; here there is none to come.
+        source.snapshot(&commit).await?;
+    }
     let recorder = match &arguments.database.database_url {
         Some(_) => {
             Recorder::start(Database::start(arguments.database.clone())?, &arguments.history)

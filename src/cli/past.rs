@@ -46,6 +46,12 @@ pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
     format!("{} ago", lasting(now.duration_since(time)))
 }
 
+/// A time, past or not: `2026-11-21T09:00:00Z`.
+pub(super) fn read_time(text: &str) -> Result<Timestamp, String> {
+    let wrong = |_| format!("`{text}` is not a time: write it as in `2026-11-21T09:00:00Z`");
+    text.parse().map_err(wrong)
+}
+
 /// A time that is past, as people write it: `2026-11-21T09:00:00Z`, `2026-11-21`, `24h` or `3d`.
 pub(super) fn read_since(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {

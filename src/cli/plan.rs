@@ -22,6 +22,7 @@ use super::Failure;
 use super::Output;
 use super::files;
 use super::live;
+use super::past;
 use super::run::Clusters;
 
 /// Show what would be done, and do nothing
@@ -54,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "REVISION")]
     to: Option<String>,
     /// Plan for this time, which decides who is suspended
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = past::read_time)]
     at: Option<Timestamp>,
     #[command(flatten)]
     clusters: Clusters,

@@ -19,6 +19,7 @@ use super::Exit;
 use super::Failure;
 use super::Output;
 use super::files;
+use super::past;
 
 /// Show what a tenant becomes
 ///
@@ -39,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "REVISION")]
     commit: Option<String>,
     /// Render for this time, which decides who is suspended
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = past::read_time)]
     at: Option<Timestamp>,
 }
 

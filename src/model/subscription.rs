@@ -7,7 +7,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::Deserializer;
 use serde::Serialize;
+use serde::de::Error as _;
 
 use super::component::Resources;
 use super::names::Name;
@@ -27,10 +29,11 @@ pub struct Subscription {
     #[serde(default)]
     pub domains: Vec<String>,
     /// The day of the first period: every later period is counted from it.
+    #[serde(deserialize_with = "day")]
     #[schemars(with = "String", extend("format" = "date"))]
     pub starts: Date,
     /// The last day that is paid for; none for what does not end by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "day_or_none", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date"))]
     pub paid_through: Option<Date>,
     /// Reasons why it is held; it runs when none is left.
@@ -46,6 +49,21 @@ pub struct Subscription {
     /// Counting this up makes new credentials.
     #[serde(default)]
     pub rotations: u32,
+}
+
+fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        D::Error::custom(format!(
+            "`{text}` is not a day: write one of the calendar, as in `2026-01-31`"
+        ))
+    })
+}
+
+fn day_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+    #[derive(Deserialize)]
+    struct Day(#[serde(deserialize_with = "day")] Date);
+    Ok(Option::<Day>::deserialize(deserializer)?.map(|day| day.0))
 }
 
 /// A reason to keep a subscription from running.

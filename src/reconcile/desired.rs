@@ -179,7 +179,12 @@ pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) 
             }
             Err(error) => {
                 held.insert(valid.unit.clone(), error.to_string());
-                findings.push(error.finding());
+                // What is wrong with the template itself was found when it was read.
+                let known =
+                    |known: &Finding| known.place == error.place && known.message == error.message;
+                if !templates.findings().any(known) {
+                    findings.push(error.finding());
+                }
             }
         }
     }

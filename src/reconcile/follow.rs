@@ -53,6 +53,7 @@ pub async fn follow(
         clock: clock.clone(),
     };
     let mut desired: Option<Arc<Desired>> = None;
+    let mut unreadable: Option<String> = None;
     let mut failures = 0;
     let mut head = heads.next().await;
     loop {
@@ -60,7 +61,7 @@ pub async fn follow(
             Ok(snapshot) => snapshot,
             Err(error) => {
                 failures += 1;
-                tracing::warn!(commit = %head, "commit {} cannot be read: {error}", head.short());
+                tell_unreadable(&mut unreadable, Some(error.to_string()), &clock, &notes);
                 tokio::select! {
                     next = heads.next() => head = next,
                     () = tokio::time::sleep(pace::wait(failures, 0)) => {}
@@ -69,6 +70,7 @@ pub async fn follow(
             }
         };
         failures = 0;
+        tell_unreadable(&mut unreadable, None, &clock, &notes);
         if let Ok(facts) = source.objects().facts(&head).await {
             let _ = notes.send(Note::Seen { facts: Box::new(facts), refused_from: None });
         }
@@ -88,6 +90,20 @@ pub async fn follow(
                 }
             }
         };
+    }
+}
+
+/// Tells that the newest commit cannot be read: once, and when that is over.
+fn tell_unreadable(
+    known: &mut Option<String>,
+    why: Option<String>,
+    clock: &Clock,
+    notes: &mpsc::UnboundedSender<Note>,
+) {
+    if *known != why {
+        known.clone_from(&why);
+        let what = "the newest commit".to_owned();
+        let _ = notes.send(Note::Reach { what, away: why, at: clock.now() });
     }
 }
 

@@ -5,7 +5,7 @@ use crate::model::Place;
 
 /// Why a unit cannot be rendered. It keeps what it has until a commit mends it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}:{}: {message}", place.file, place.line)]
+#[error("{}: {message}", told(place))]
 pub struct RenderError {
     /// The template, or the document that asks for what cannot be.
     pub place: Place,
@@ -13,6 +13,14 @@ pub struct RenderError {
     pub message: String,
     /// What to do about it, in the imperative.
     pub help: Option<String>,
+}
+
+/// The file, and the line where it is not the file as a whole.
+fn told(place: &Place) -> String {
+    match place.line {
+        0 => place.file.to_string(),
+        line => format!("{}:{line}", place.file),
+    }
 }
 
 impl RenderError {

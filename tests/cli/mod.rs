@@ -4,6 +4,7 @@ mod accept;
 mod approve;
 mod demo;
 mod live;
+mod mistakes;
 mod past;
 mod plan;
 mod render;

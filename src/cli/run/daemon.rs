@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::Failure;
 use crate::cli::Output;
+use crate::cli::failure::Helped as _;
 use crate::history::Recorder;
 use crate::history::recorder;
 use crate::model::Secret;
@@ -54,7 +55,8 @@ impl Daemon {
         let source = Source::open(parts.source, &parts.cache).await?;
         let listener = TcpListener::bind(parts.listen)
             .await
-            .with_context(|| format!("{} cannot be listened at", parts.listen))?;
+            .with_context(|| format!("{} cannot be listened at", parts.listen))
+            .or_help("end what listens there, or name another address with --listen")?;
         let address = listener.local_addr().context("the listener has no address")?;
         let recorder = match &parts.database.database_url {
             Some(_) => Recorder::start(Database::start(parts.database)?, &parts.history),
