@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::apply::error::ApplyError;
 use crate::model::ResourceId;
+use crate::plan::Health;
 use crate::plan::masking;
 
 use super::Cluster;
@@ -21,7 +22,7 @@ const LOOKED_AT: u32 = 50;
 const LONGEST: usize = 300;
 
 impl Cluster {
-    /// Says why the thing is not ready, where more is known than its own state says already.
+    /// Says why the thing is not ready; nothing where it is, or where nobody knows.
     pub async fn explain(&self, id: &ResourceId) -> Result<Option<String>, ApplyError> {
         let kind = Kind::of(id);
         let served = self.kinds().read(self.connection(), &kind).await?;
@@ -42,10 +43,7 @@ impl Cluster {
             Some(selector) => self.explain_workload(id, &there.seen, &selector).await?,
             None => self.last_warning(&id.namespace, &[&id.name]).await?,
         };
-        let own = health.reason().unwrap_or_default();
-        Ok(told
-            .filter(|told| told.trim_end_matches('.') != own)
-            .map(|told| masking::mask_text(&told)))
+        Ok(told.or_else(|| reason(&health)).map(|told| masking::mask_text(&told)))
     }
 
     async fn explain_workload(
@@ -155,6 +153,10 @@ impl Cluster {
             .max_by_key(|event| time(event));
         Ok(newest.and_then(|event| text(&event["message"])).map(short))
     }
+}
+
+fn reason(health: &Health) -> Option<String> {
+    health.reason().map(str::to_owned)
 }
 
 /// When an event was last seen, by whichever of its fields says so.
