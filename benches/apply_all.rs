@@ -132,7 +132,7 @@ fn patches(first: usize, count: usize) -> Vec<Patch> {
         .flat_map(|number| repository::tenant_with(number, &[Package::Twelve.name()]));
     let files = repository::shared_files_for(REAL_VERSION).into_iter().chain(tenants);
     let desired = advance(None, &Snapshot::of(Commit::new("some"), files), jiff::Timestamp::now());
-    assert!(desired.findings.is_empty(), "{:?}", desired.findings.first());
+    assert!(desired.held.is_empty(), "{:?}", desired.held.first_key_value());
     let patches: Vec<Patch> = desired
         .units
         .iter()
