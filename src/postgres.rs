@@ -30,6 +30,7 @@ use crate::model::Secret;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "history", include_str!("../migrations/0001_history.sql")),
     (2, "retired", include_str!("../migrations/0002_retired.sql")),
+    (3, "finding", include_str!("../migrations/0003_finding.sql")),
 ];
 
 /// The first wait after a failure; each further one doubles it.

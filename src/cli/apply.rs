@@ -13,6 +13,7 @@ use crate::postgres;
 use crate::postgres::Database;
 use crate::reconcile::daemon::Daemon;
 use crate::reconcile::daemon::Parts;
+use crate::reconcile::daemon::VERIFY_EVERY;
 use crate::reconcile::note::State;
 use crate::reconcile::note::UnitStatus;
 use crate::reconcile::overview::Overview;
@@ -71,6 +72,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         kubeconfigs: arguments.clusters.kubeconfigs(),
         recorder,
         clock: Clock::system(),
+        verify_every: VERIFY_EVERY,
         listener: None,
     };
     let daemon = Daemon::start(parts).await;
@@ -108,6 +110,11 @@ fn text(overview: &Overview, output: &Output, now: Timestamp) -> String {
     let mut lines = Vec::new();
     for (what, (why, _)) in &overview.away {
         lines.push(format!("{what} {}: {why}", output.paint(Tone::Bad, "unreachable")));
+    }
+    for finding in overview.cluster_findings.values().flatten() {
+        let (place, rule, message) = (&finding.place, finding.rule, &finding.message);
+        lines.push(format!("{}[{rule}] {place}: {message}", output.paint(Tone::Odd, "finding")));
+        lines.extend(finding.help.iter().map(|help| format!("  {help}")));
     }
     let others: Vec<&UnitStatus> =
         overview.units.values().filter(|status| !is_done(status)).collect();

@@ -27,6 +27,7 @@ use crate::plan::diff::Difference;
 use crate::plan::diff::differences;
 use crate::plan::plan;
 use crate::plan::preview::Held;
+use crate::reconcile::answer::Documented;
 use crate::reconcile::desired::Desired;
 use crate::reconcile::targets::ClusterTarget;
 use crate::reconcile::targets::Kubeconfigs;
@@ -42,14 +43,15 @@ const QUESTIONS: usize = 16;
 
 /// Compares what is desired with what is there.
 pub(super) async fn preview(
-    desired: &Desired,
+    documented: &Documented,
     kubeconfigs: &Kubeconfigs,
     output: &Output,
 ) -> Result<Preview, Failure> {
+    let desired = &*documented.desired;
     let mut units = Vec::new();
     let mut unchanged = 0;
     for cluster in desired.configuration.clusters.values() {
-        let seen = Seen::of(cluster, kubeconfigs, output).await?;
+        let seen = Seen::of(cluster, documented, kubeconfigs, output).await?;
         let names = seen.units(desired);
         let progress = output.progress("comparing", Some(names.len()));
         for name in &names {
@@ -79,6 +81,7 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     async fn of(
         document: &'a Document<Cluster>,
+        documented: &Documented,
         kubeconfigs: &Kubeconfigs,
         output: &Output,
     ) -> Result<Self, Failure> {
@@ -101,13 +104,12 @@ impl<'a> Seen<'a> {
         let slow = || format!("it did not show everything within {} s", PATIENCE.as_secs());
         let synced = tokio::time::timeout(PATIENCE, complete).await;
         synced.unwrap_or_else(|_| Err(slow())).map_err(away)?;
-        let runs = target.cluster().version().await?;
-        let says = &document.spec.kubernetes_version;
-        if runs != *says {
-            output.note(format!(
-                "the cluster `{name}` runs Kubernetes {runs}, and its document says {says}: \
-                 templates choose API versions by the document"
-            ));
+        for finding in documented.ask(target.cluster(), name).await? {
+            let (place, rule, message) = (&finding.place, finding.rule, &finding.message);
+            output.note(format!("{place}: {message} [{rule}]"));
+            if let Some(help) = &finding.help {
+                output.note(format!("  {help}"));
+            }
         }
         if let Err(why) = target.look_at_databases().await {
             output.note(format!("the databases of `{name}` cannot be looked at: {why}"));

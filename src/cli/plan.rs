@@ -14,6 +14,7 @@ use crate::plan::UnitPreview;
 use crate::plan::preview::Held;
 use crate::plan::preview::between;
 use crate::plan::show;
+use crate::reconcile::answer::Documented;
 use crate::reconcile::desired::Desired;
 use crate::reconcile::desired::advance;
 
@@ -73,9 +74,10 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         preview(&from, &to, now, output)?
     } else {
         let to = arguments.to.as_deref().unwrap_or("HEAD");
-        let desired = advance(None, &*files::of_either(folder, to).await?, now);
-        tell_errors(&desired, output);
-        live::preview(&desired, &arguments.clusters.kubeconfigs(), output).await?
+        let snapshot = files::of_either(folder, to).await?;
+        let documented = Documented::new(Arc::new(advance(None, &snapshot, now)), &snapshot);
+        tell_errors(&documented.desired, output);
+        live::preview(&documented, &arguments.clusters.kubeconfigs(), output).await?
     };
     output.result(&preview, || show::text(&preview, output.colour()))?;
     Ok(if preview.is_empty() { Exit::Fine } else { Exit::Changes })

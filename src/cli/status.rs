@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::history::record::UnitState;
 use crate::history::record::UnitStatus;
+use crate::history::told::FindingSeen;
 use crate::history::told::Overview;
 use crate::history::told::lasting;
 use crate::postgres;
@@ -16,6 +17,8 @@ use super::past;
 
 /// How many units that are not converged are told.
 const MOST: u32 = 1_000;
+/// How many findings are told.
+const MOST_FINDINGS: usize = 20;
 
 /// Show where everybody stands
 ///
@@ -63,6 +66,19 @@ fn text(overview: &Overview, output: &Output, now: Timestamp) -> String {
         let why = reach.why.as_deref().unwrap_or("it does not answer");
         let away = output.paint(Tone::Bad, "unreachable");
         lines.push(format!("{} {away} since {}: {why}", reach.name, past::moment(reach.since)));
+    }
+    for finding in overview.findings.iter().take(MOST_FINDINGS) {
+        let tone = if finding.severity == "error" { Tone::Bad } else { Tone::Odd };
+        let severity = output.paint(tone, &finding.severity);
+        let FindingSeen { place, rule, message, .. } = finding;
+        lines.push(format!("{severity}[{rule}] {place}: {message}"));
+        if let Some(help) = &finding.help {
+            lines.push(format!("  {help}"));
+        }
+    }
+    match overview.findings.len().saturating_sub(MOST_FINDINGS) {
+        0 => {}
+        more => lines.push(format!("{more} more findings: `tenantry validate` shows them")),
     }
     for parked in &overview.parked {
         let count = parked.parked.ids.len();

@@ -13,6 +13,7 @@ use super::record::Record;
 enum Standing {
     Unit(String),
     Reach(String),
+    Findings(String),
     Roster,
 }
 
@@ -21,6 +22,7 @@ fn standing(record: &Record) -> Option<Standing> {
         Record::Status(status) => Some(Standing::Unit(status.unit.to_string())),
         Record::Gone { unit, .. } => Some(Standing::Unit(unit.to_string())),
         Record::Reach(reach) => Some(Standing::Reach(reach.name.clone())),
+        Record::Findings { origin, .. } => Some(Standing::Findings(origin.clone())),
         Record::Roster { .. } => Some(Standing::Roster),
         _ => None,
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::model::Commit;
 use crate::model::Digest;
+use crate::model::Finding;
 use crate::model::Name;
 use crate::model::Phase;
 use crate::model::ResourceId;
@@ -45,6 +46,13 @@ pub enum Record {
         at: Timestamp,
     },
     Reach(Reach),
+    /// The findings that stand from now on, of a commit or of a cluster as it answers.
+    Findings {
+        /// `commit`, or such as `cluster main`.
+        origin: String,
+        findings: Vec<Finding>,
+        at: Timestamp,
+    },
 }
 
 /// A commit at the head of the branch.
@@ -267,6 +275,7 @@ impl Record {
             Self::Parked(_) | Self::Unparked { .. } => "parked",
             Self::Status(_) | Self::Gone { .. } | Self::Roster { .. } => "status",
             Self::Reach(_) => "reach",
+            Self::Findings { .. } => "finding",
         }
     }
 }

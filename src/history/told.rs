@@ -120,7 +120,23 @@ pub struct Overview {
     /// Units that are not converged.
     pub troubled: Vec<UnitStatus>,
     pub parked: Vec<ParkedSeen>,
+    /// Of the commit that is converged to, and of the clusters as they answer.
+    pub findings: Vec<FindingSeen>,
     pub gaps: Vec<Gap>,
+}
+
+/// A finding that stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FindingSeen {
+    /// `commit`, or such as `cluster main`.
+    pub origin: String,
+    pub rule: String,
+    pub severity: String,
+    /// Such as `clusters/main.yaml:7:3`.
+    pub place: String,
+    pub message: String,
+    pub help: Option<String>,
+    pub seen_at: Timestamp,
 }
 
 /// All that is known of one unit.

@@ -19,6 +19,15 @@ impl Place {
     }
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            0 => out.write_str(&self.file),
+            line => write!(out, "{}:{line}:{}", self.file, self.column),
+        }
+    }
+}
+
 /// How bad it is: an error keeps its unit from converging, a warning does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]

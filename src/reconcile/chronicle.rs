@@ -21,6 +21,7 @@ use crate::history::record::StageChange;
 use crate::history::record::UnitState;
 use crate::history::record::UnitStatus;
 use crate::model::Commit;
+use crate::model::Finding;
 use crate::plan::Cause;
 use crate::source::CommitFacts;
 
@@ -48,11 +49,17 @@ impl Chronicle {
             Note::Seen { facts, refused_from } => {
                 self.recorder.record(Record::Commit(commit_seen(facts, refused_from.clone(), now)));
             }
-            Note::Commit { commit, roster, .. } => {
+            Note::Commit { commit, roster, findings, .. } => {
                 self.commit = Some(commit.clone());
+                self.findings("commit".to_owned(), findings, now);
                 if let Some(units) = roster {
                     self.recorder.record(Record::Roster { units: units.clone(), at: now });
                 }
+            }
+            // What it brought to light is written down as what it is: drift that is put back.
+            Note::Verified { .. } => {}
+            Note::Answered { cluster, findings } => {
+                self.findings(format!("cluster {cluster}"), findings, now);
             }
             Note::Status(status) => self.recorder.record(match status.state {
                 State::Retired if status.reason.is_none() => {
@@ -104,6 +111,10 @@ impl Chronicle {
                 updated_at: now,
             })),
         }
+    }
+
+    fn findings(&self, origin: String, findings: &[Finding], at: Timestamp) {
+        self.recorder.record(Record::Findings { origin, findings: findings.to_vec(), at });
     }
 
     fn run(&self, run: &RunNote) {

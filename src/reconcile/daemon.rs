@@ -26,12 +26,17 @@ use super::world::Clock;
 /// How long runs that are under way may take to end when the daemon is asked to stop.
 const LAST_WORDS: Duration = Duration::from_secs(20);
 
+/// How often everything is verified, where nobody says otherwise.
+pub const VERIFY_EVERY: Duration = Duration::from_mins(30);
+
 /// What a daemon is made of.
 pub struct Parts {
     pub source: Source,
     pub kubeconfigs: Kubeconfigs,
     pub recorder: Recorder,
     pub clock: Clock,
+    /// How often about all that is watched is also listed, for the sake of what no watch told.
+    pub verify_every: Duration,
     /// Who wants to hear everything that happens, besides the log and history.
     pub listener: Option<mpsc::UnboundedSender<Note>>,
 }
@@ -49,15 +54,21 @@ pub struct Daemon {
 impl Daemon {
     /// Starts to follow the source, and to bring everything to what it says.
     pub async fn start(parts: Parts) -> Self {
-        let Parts { source, kubeconfigs, recorder, clock, listener } = parts;
+        let Parts { source, kubeconfigs, recorder, clock, verify_every, listener } = parts;
         remember(&source, &recorder).await;
         let (notes, said) = mpsc::unbounded_channel();
         let (junction, ended) = Junction::start(clock.clone(), notes.clone());
         let (overviews, overview) = watch::channel(Arc::new(Overview::default()));
         let chronicle = Chronicle::new(recorder.clone());
         let telling = tokio::spawn(listen(said, overviews, chronicle, listener, clock.clone()));
-        let heads =
-            follow(source.clone(), junction.clone(), kubeconfigs, clock.clone(), notes.clone());
+        let heads = follow(
+            source.clone(),
+            junction.clone(),
+            kubeconfigs,
+            clock.clone(),
+            notes.clone(),
+            verify_every,
+        );
         let history = follow_history(recorder.clone(), clock.clone(), notes.clone());
         let state = follow_state(source, clock, notes);
         let following = [tokio::spawn(heads), tokio::spawn(history), tokio::spawn(state)];

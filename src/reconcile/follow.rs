@@ -19,6 +19,8 @@ use crate::source::state::Reach;
 
 use super::Event;
 use super::Junction;
+use super::answer::Documented;
+use super::answer::keep_asking;
 use super::desired::Desired;
 use super::desired::advance;
 use super::note::HISTORY;
@@ -42,11 +44,14 @@ pub async fn follow(
     kubeconfigs: Kubeconfigs,
     clock: Clock,
     notes: mpsc::UnboundedSender<Note>,
+    verify_every: Duration,
 ) {
     let mut heads = source.watch();
     let mut clusters = Clusters {
         junction: junction.clone(),
         kubeconfigs,
+        verify_every,
+        documents: watch::Sender::new(None),
         followed: BTreeMap::new(),
         unusable: BTreeMap::new(),
         notes: notes.clone(),
@@ -75,11 +80,16 @@ pub async fn follow(
             let _ = notes.send(Note::Seen { facts: Box::new(facts), refused_from: None });
         }
         let (previous, now) = (desired.clone(), clock.now());
-        let work = move || Arc::new(advance(previous.as_deref(), &snapshot, now));
-        let next =
+        let work = move || {
+            let desired = Arc::new(advance(previous.as_deref(), &snapshot, now));
+            Documented::new(desired, &snapshot)
+        };
+        let documented =
             tokio::task::spawn_blocking(work).await.expect("going to a commit does not panic");
+        let next = Arc::clone(&documented.desired);
         clusters.follow(&next.configuration).await;
         junction.tell(Event::Desired(Arc::clone(&next)));
+        clusters.documents.send_replace(Some(documented));
         let configuration = Arc::clone(&next.configuration);
         desired = Some(next);
         head = loop {
@@ -111,6 +121,8 @@ fn tell_unreadable(
 struct Clusters {
     junction: Junction<ClusterTarget>,
     kubeconfigs: Kubeconfigs,
+    verify_every: Duration,
+    documents: watch::Sender<Option<Documented>>,
     followed: BTreeMap<Name, Followed>,
     /// Clusters whose credentials are not there or cannot be read, and why.
     unusable: BTreeMap<Name, String>,
@@ -136,7 +148,12 @@ impl Clusters {
     async fn follow(&mut self, configuration: &Configuration) {
         let documents = &configuration.clusters;
         self.followed.retain(|name, followed| {
-            documents.get(name).is_some_and(|document| document.digest == followed.digest)
+            let document = documents.get(name);
+            if document.is_none() {
+                let none = Note::Answered { cluster: name.clone(), findings: Vec::new() };
+                let _ = self.notes.send(none);
+            }
+            document.is_some_and(|document| document.digest == followed.digest)
         });
         let mut unusable = BTreeMap::new();
         for (name, document) in documents {
@@ -164,7 +181,13 @@ impl Clusters {
         self.junction.tell(Event::Targets(targets));
         for (name, followed) in &mut self.followed {
             if followed.tasks.is_empty() {
-                followed.start(name, &self.junction);
+                let ways = Ways {
+                    name: name.clone(),
+                    target: Arc::clone(&followed.target),
+                    junction: self.junction.clone(),
+                    notes: self.notes.clone(),
+                };
+                followed.tasks = ways.follow(self.verify_every, self.documents.subscribe());
             }
         }
     }
@@ -187,29 +210,52 @@ impl Clusters {
     }
 }
 
-impl Followed {
-    fn start(&mut self, name: &Name, junction: &Junction<ClusterTarget>) {
-        let target = || Arc::clone(&self.target);
-        self.tasks = vec![
-            tokio::spawn(watch(name.clone(), target(), junction.clone())),
-            tokio::spawn(look_at_databases(name.clone(), target(), junction.clone())),
-        ];
-    }
+/// A cluster that is followed, and who is told of it.
+#[derive(Clone)]
+struct Ways {
+    name: Name,
+    target: Arc<ClusterTarget>,
+    junction: Junction<ClusterTarget>,
+    notes: mpsc::UnboundedSender<Note>,
 }
 
-/// Tells the junction what the watches see.
-async fn watch(name: Name, target: Arc<ClusterTarget>, junction: Junction<ClusterTarget>) {
-    let (_watches, mut events) = Watches::start(target.cluster());
-    while let Some(event) = events.recv().await {
-        junction.tell(match event {
-            Seen::Synced => Event::Synced(name.clone()),
-            Seen::Changed { unit, .. } | Seen::Gone { unit, .. } => {
-                Event::Changed(name.clone(), unit)
+impl Ways {
+    fn follow(
+        self,
+        verify_every: Duration,
+        documents: watch::Receiver<Option<Documented>>,
+    ) -> Vec<JoinHandle<()>> {
+        let (connected, connections) = watch::channel(0);
+        let Self { name, target, junction, notes } = self.clone();
+        vec![
+            tokio::spawn(self.watch(verify_every, connected)),
+            tokio::spawn(look_at_databases(name.clone(), Arc::clone(&target), junction)),
+            tokio::spawn(keep_asking(name, target, connections, documents, notes)),
+        ]
+    }
+
+    /// Tells what the watches see, and counts how often the cluster came within reach.
+    async fn watch(self, verify_every: Duration, connected: watch::Sender<u64>) {
+        let Self { name, target, junction, notes } = self;
+        let (_watches, mut events) = Watches::start_verifying(target.cluster(), Some(verify_every));
+        while let Some(event) = events.recv().await {
+            if matches!(event, Seen::Synced | Seen::Reconnected) {
+                connected.send_modify(|count| *count += 1);
             }
-            Seen::Inventory { unit } => Event::Inventory(name.clone(), unit),
-            Seen::Disconnected { reason } => Event::Away(name.clone(), Some(reason)),
-            Seen::Reconnected => Event::Away(name.clone(), None),
-        });
+            junction.tell(match event {
+                Seen::Synced => Event::Synced(name.clone()),
+                Seen::Changed { unit, .. } | Seen::Gone { unit, .. } => {
+                    Event::Changed(name.clone(), unit)
+                }
+                Seen::Inventory { unit } => Event::Inventory(name.clone(), unit),
+                Seen::Disconnected { reason } => Event::Away(name.clone(), Some(reason)),
+                Seen::Reconnected => Event::Away(name.clone(), None),
+                Seen::Verified { what, missed } => {
+                    let _ = notes.send(Note::Verified { cluster: name.clone(), what, missed });
+                    continue;
+                }
+            });
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod run;
 pub mod desired;
 pub mod follow;
 pub mod targets;
+pub mod answer;
 pub mod world;
 // What is said about it, and to whom.
 pub mod note;

@@ -33,6 +33,10 @@ pub enum Note {
         held: usize,
         findings: Vec<Finding>,
     },
+    /// A cluster was asked what it is: what its document says otherwise, and no more than that.
+    Answered { cluster: Name, findings: Vec<Finding> },
+    /// All things of a kind in a cluster were listed anew; of so many no watch had told.
+    Verified { cluster: Name, what: String, missed: usize },
     /// A unit's state changed.
     Status(UnitStatus),
     /// A run did something, or failed to.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::model::Commit;
 use crate::model::Finding;
+use crate::model::Name;
 use crate::model::UnitName;
 use crate::plan::Cause;
 use crate::plan::Outcome;
@@ -25,6 +26,8 @@ pub struct Overview {
     /// The head of a branch that was rewritten, which waits to be accepted.
     pub refused: Option<Commit>,
     pub findings: Vec<Finding>,
+    /// What the documents of clusters say otherwise than the clusters answer.
+    pub cluster_findings: BTreeMap<Name, Vec<Finding>>,
     pub units: BTreeMap<UnitName, UnitStatus>,
     pub parked: Option<ParkedDeletions>,
     /// What cannot be reached, why, and since when.
@@ -45,6 +48,10 @@ pub struct Counts {
     pub deleted: u64,
     pub failed: u64,
     pub drifts: u64,
+    /// Kinds of things that were listed anew to verify what the watches told.
+    pub verifications: u64,
+    /// What they had not told.
+    pub missed_events: u64,
 }
 
 impl Overview {
@@ -55,6 +62,16 @@ impl Overview {
                 self.commit = Some(commit.clone());
                 self.findings.clone_from(findings);
                 self.counts.commits += 1;
+            }
+            Note::Answered { cluster, findings } if findings.is_empty() => {
+                self.cluster_findings.remove(cluster);
+            }
+            Note::Answered { cluster, findings } => {
+                self.cluster_findings.insert(cluster.clone(), findings.clone());
+            }
+            Note::Verified { missed, .. } => {
+                self.counts.verifications += 1;
+                self.counts.missed_events += u64::try_from(*missed).unwrap_or_default();
             }
             Note::Status(status) => {
                 self.units.insert(status.unit.clone(), status.clone());

@@ -37,6 +37,25 @@ pub fn log(note: &Note) {
             "read commit {}: {units} units, {rendered} of them rendered",
             commit.short()
         ),
+        Note::Answered { cluster, findings } => {
+            if findings.is_empty() {
+                tracing::debug!(%cluster, "the cluster `{cluster}` is what its document says");
+            }
+            for finding in findings {
+                let help = finding.help.as_deref().unwrap_or_default();
+                let (place, rule, message) = (&finding.place, finding.rule, &finding.message);
+                tracing::warn!(%cluster, rule, %place, "{place}: {message} [{rule}]; {help}");
+            }
+        }
+        Note::Verified { cluster, what, missed: 0 } => {
+            tracing::debug!(%cluster, what, "verified {what} in the cluster `{cluster}`");
+        }
+        Note::Verified { cluster, what, missed } => tracing::warn!(
+            %cluster,
+            what,
+            missed,
+            "the cluster `{cluster}` had not told of {missed} changes of {what}; they are known now"
+        ),
         Note::Status(status) => {
             let reason = status.reason.as_deref().unwrap_or_default();
             let colon = if reason.is_empty() { "" } else { ": " };

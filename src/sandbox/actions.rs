@@ -180,8 +180,8 @@ fn watch_objects(
     let namespace = target.key.namespace.to_string();
     let watched =
         Watched { kind: target.kind, api_version: target.api_version, namespace, selector, shape };
-    let dropped = serving.faults.dropped_watches();
-    let body = watching::start(serving.cluster.clone(), watched, &incoming.parameters, dropped)?;
+    let faults = serving.faults.clone();
+    let body = watching::start(serving.cluster.clone(), watched, &incoming.parameters, faults)?;
     Ok(plain(StatusCode::OK, "application/json", body))
 }
 

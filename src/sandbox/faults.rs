@@ -10,12 +10,15 @@ use tokio::sync::watch;
 
 use crate::sandbox::refusal::Refusal;
 
+/// The verb of faults that are about what watches tell.
+const EVENT: &str = "event";
+
 /// Something that goes wrong with the requests that it matches. What is not said matches all.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Fault {
     /// `get`, `list`, `watch`, `create`, `update`, `patch` (an apply, too), `apply`, `delete` or
-    /// `deletecollection`.
+    /// `deletecollection`; or `event`, for what watches should tell and do not.
     pub verb: Option<String>,
     /// The plural, such as `deployments`.
     pub resource: Option<String>,
@@ -56,6 +59,11 @@ impl Fault {
             message: Some(message.to_owned()),
             ..Self::answers(403).on_verb("delete").on_resource(resource)
         }
+    }
+
+    /// Changes of these things are told by no watch.
+    pub fn loses_events(resource: &str) -> Self {
+        Self::default().on_verb(EVENT).on_resource(resource)
     }
 
     #[must_use]
@@ -196,6 +204,24 @@ impl Faults {
             tokio::time::sleep(Duration::from_millis(latency)).await;
         }
         refusal.map_or(Ok(()), Err)
+    }
+
+    /// Whether a change is not told to a watch.
+    pub(crate) fn lose(&self, resource: &str, namespace: &str, name: &str) -> bool {
+        let event = Request { verb: EVENT, resource, namespace, name };
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lost = false;
+        let named = |rule: &&mut Fault| rule.verb.as_deref() == Some(EVENT) && rule.matches(&event);
+        for rule in rules.iter_mut().filter(named) {
+            if rule.hits() {
+                lost = true;
+                if let Some(times) = &mut rule.times {
+                    *times = times.saturating_sub(1);
+                }
+            }
+        }
+        rules.retain(|rule| rule.times != Some(0));
+        lost
     }
 
     fn judge(&self, request: &Request<'_>) -> (u64, Option<Refusal>) {

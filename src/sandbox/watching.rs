@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::sandbox::cluster::Cluster;
+use crate::sandbox::faults::Faults;
 use crate::sandbox::kinds::Kind;
 use crate::sandbox::object::Object;
 use crate::sandbox::refusal::Refusal;
@@ -42,6 +43,7 @@ struct Watcher {
     seen: u64,
     newest: watch::Receiver<u64>,
     dropped: watch::Receiver<u64>,
+    faults: Arc<Faults>,
     waiting: VecDeque<Bytes>,
     bookmarks: bool,
     next_bookmark: Instant,
@@ -50,12 +52,12 @@ struct Watcher {
     first_table: bool,
 }
 
-/// Starts a watch. `dropped` changes when all watches shall be cut.
+/// Starts a watch, which is cut and loses events as the faults say.
 pub(crate) fn start(
     cluster: Arc<Cluster>,
     watched: Watched,
     parameters: &Parameters,
-    dropped: watch::Receiver<u64>,
+    faults: Arc<Faults>,
 ) -> Result<Body, Refusal> {
     let asked = parameters.text("resourceVersion");
     let bookmarks = parameters.is_true("allowWatchBookmarks");
@@ -87,7 +89,8 @@ pub(crate) fn start(
         cluster,
         seen: if initial { now } else { asked_version },
         newest,
-        dropped,
+        dropped: faults.dropped_watches(),
+        faults,
         waiting: VecDeque::new(),
         end: start + lasts.unwrap_or(LONGEST).min(LONGEST),
         ended: false,
@@ -206,6 +209,9 @@ impl Watcher {
         let selector = &self.watched.selector;
         let was = change.before.as_deref().is_some_and(|before| selector.matches(before));
         let is = !change.deleted && selector.matches(object);
+        if self.faults.lose(&self.watched.kind.plural, &object.key.namespace, &object.key.name) {
+            return;
+        }
         match (was, is) {
             (false, true) => self.tell("ADDED", object),
             (true, true) => self.tell("MODIFIED", object),

@@ -55,7 +55,12 @@ pub(crate) async fn worlds() -> Vec<World> {
 
 /// A world on a sandbox of its own.
 pub(crate) async fn sandbox() -> World {
-    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    sandbox_with(SandboxOptions::default()).await
+}
+
+/// As [`sandbox`], with other options.
+pub(crate) async fn sandbox_with(options: SandboxOptions) -> World {
+    let sandbox = Sandbox::start(options).await.unwrap();
     let kubeconfig = sandbox.kubeconfig_yaml();
     world("sandbox", kubeconfig, Some(Arc::new(sandbox))).await
 }
@@ -185,7 +190,12 @@ impl World {
 
     /// Starts the watches of this world's cluster, and waits until they know everything.
     pub(crate) async fn watch(&self) -> Watching {
-        let (watches, events) = Watches::start(&self.cluster);
+        self.watch_and_verify(None).await
+    }
+
+    /// As [`World::watch`], with everything listed anew now and then.
+    pub(crate) async fn watch_and_verify(&self, every: Option<Duration>) -> Watching {
+        let (watches, events) = Watches::start_verifying(&self.cluster, every);
         let mut watching =
             Watching { _watches: watches, events, unit: self.unit.clone(), seen: Vec::new() };
         watching.wait_for(|event| *event == Event::Synced).await;

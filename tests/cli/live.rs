@@ -1,13 +1,23 @@
 //! `plan` and `apply` against a cluster: what would be done, what is done, and what is left to do.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
 use tempfile::TempDir;
+use tenantry::history::Recorder;
+use tenantry::reconcile::daemon::Daemon;
+use tenantry::reconcile::daemon::Parts;
+use tenantry::reconcile::overview::Overview;
+use tenantry::reconcile::targets::Kubeconfigs;
+use tenantry::reconcile::world::Clock;
 use tenantry::sandbox::Sandbox;
 use tenantry::sandbox::SandboxOptions;
+use tenantry::source;
+use tenantry::source::Source;
 
 use crate::support::program::Program;
 use crate::support::program::Told;
@@ -128,9 +138,41 @@ async fn a_cluster_of_another_version_is_told() {
         .write("clusters/saigon.yaml", cluster.split("  databaseServer:").next().unwrap());
     story.repository.commit("an old cluster");
     let told = story.plan();
-    let note = "the cluster `saigon` runs Kubernetes 1.33, and its document says 1.20: \
-        templates choose API versions by the document\n";
-    assert_eq!(told.err, note);
+    let finding = "clusters/saigon.yaml:9:22: the cluster `saigon` runs Kubernetes 1.33, and `1.20` is written \
+        [version-differs]\n  write `kubernetesVersion: \"1.33\"`: templates choose API versions by it\n";
+    assert_eq!(told.err, finding);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_finds_out_what_its_clusters_are_and_when_their_documents_are_put_right() {
+    let story = Story::begin().await;
+    let with_version = |version: &str| {
+        let cluster = example("clusters/saigon.yaml").replace("\"1.33\"", version);
+        let cluster = cluster.split("  databaseServer:").next().unwrap().to_owned();
+        story.repository.write("clusters/saigon.yaml", cluster);
+        story.repository.commit(&format!("version {version}"));
+    };
+    with_version("\"1.32\"");
+    let url = story.repository.path().to_str().unwrap().to_owned();
+    let source = source::Settings::of(url.parse().unwrap());
+    let source = Source::open(source, &story.folder.path().join("cache")).await.unwrap();
+    let daemon = Daemon::start(Parts {
+        source,
+        kubeconfigs: Kubeconfigs { files: BTreeMap::new(), default: Some(story.kubeconfig()) },
+        recorder: Recorder::to_nowhere(),
+        clock: Clock::system(),
+        verify_every: Duration::from_hours(1),
+        listener: None,
+    })
+    .await;
+    let mut overview = daemon.overview();
+    let rules = |overview: &Overview| -> Vec<&str> {
+        overview.cluster_findings.values().flatten().map(|finding| finding.rule).collect()
+    };
+    overview.wait_for(|overview| rules(overview) == ["version-differs"]).await.unwrap();
+    with_version("\"1.33\"");
+    overview.wait_for(|overview| rules(overview).is_empty()).await.unwrap();
+    assert!(daemon.stop().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

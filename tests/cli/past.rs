@@ -24,6 +24,8 @@ use tenantry::history::record::UnitStatus;
 use tenantry::history::recorder;
 use tenantry::model::Commit;
 use tenantry::model::Digest;
+use tenantry::model::Finding;
+use tenantry::model::Place;
 use tenantry::model::ResourceId;
 use tenantry::model::UnitName;
 use tenantry::model::resource::Stage;
@@ -198,6 +200,31 @@ async fn a_removed_tenant_of_which_something_is_kept_is_told_as_retired() {
     assert!(told.ends_with("1 retired\n"), "{told}");
     let explained = shown(&url, "explain acme");
     assert!(explained.contains("is asked for by no document, and something of it is kept, since"));
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_what_its_document_says_is_told_until_it_is() {
+    let Some(url) = database().await else { return };
+    let tell = async |findings: Vec<Finding>| {
+        let database = Database::start(Settings::of(&url)).unwrap();
+        database.usable().await;
+        let recorder = Recorder::start(database, &recorder::Settings::default());
+        let cluster = "saigon".parse().unwrap();
+        let mut chronicle = Chronicle::new(recorder.clone());
+        chronicle.take(&note::Note::Answered { cluster, findings }, Timestamp::now());
+        assert!(recorder.stop(Duration::from_secs(20)).await);
+    };
+    let place = Place { file: "clusters/saigon.yaml".into(), line: 9, column: 3 };
+    let message = "the cluster `saigon` runs Kubernetes 1.20, and `1.33` is written";
+    let finding = Finding::warning("version-differs", place, message);
+    tell(vec![finding.help("write `kubernetesVersion: \"1.20\"`")]).await;
+    let told = shown(&url, "status");
+    let line = format!(
+        "warning[version-differs] clusters/saigon.yaml:9:3: {message}\n  write `kubernetesVersion: \"1.20\"`\n"
+    );
+    assert!(told.contains(&line), "{told}");
+    tell(Vec::new()).await;
+    assert!(!shown(&url, "status").contains("version-differs"));
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn several_daemons_prepare_one_database_together() {
         .fetch_one(databases[0].pool())
         .await
         .unwrap();
-    assert_eq!(applied.0, 2);
+    assert_eq!(applied.0, 3);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Kinds of objects: where each is found in the API, and which version of it a server serves.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::RwLock;
 
@@ -242,17 +243,9 @@ impl Kinds {
         if let Some(Some(served)) = remembered {
             return Ok(Some(served));
         }
-        let what = format!("asking for the kinds of `{group}/{version}`");
-        let listed: ResourceList =
-            match connection.read(&what, &Call::get(api(group, version))).await {
-                Err(error) if error.is_not_found() => return Ok(None),
-                answer => answer?,
-            };
+        let Some(listed) = list(connection, group, version).await? else { return Ok(None) };
         let kinds: HashMap<Box<str>, Served> = listed
-            .resources
             .into_iter()
-            // `deployments/status` has the kind Deployment, too.
-            .filter(|listed| !listed.name.contains('/'))
             .map(|listed| {
                 let served = Served {
                     kind: Kind::new(group, &listed.kind),
@@ -267,4 +260,29 @@ impl Kinds {
         self.asked.write().expect("nobody panics holding this lock").insert(key, kinds);
         Ok(served)
     }
+}
+
+/// The kinds of an API version as they are served now; none where there is no such version.
+async fn list(
+    connection: &Connection,
+    group: &str,
+    version: &str,
+) -> Result<Option<Vec<Listed>>, ApplyError> {
+    let what = format!("asking for the kinds of `{group}/{version}`");
+    let listed: ResourceList = match connection.read(&what, &Call::get(api(group, version))).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        answer => answer?,
+    };
+    // `deployments/status` has the kind Deployment, too.
+    Ok(Some(listed.resources.into_iter().filter(|listed| !listed.name.contains('/')).collect()))
+}
+
+/// Which kinds are served now under an API version such as `batch/v1`, whatever was remembered.
+pub(super) async fn served_now(
+    connection: &Connection,
+    api_version: &str,
+) -> Result<BTreeSet<Box<str>>, ApplyError> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let listed = list(connection, group, version).await?.unwrap_or_default();
+    Ok(listed.into_iter().map(|listed| listed.kind).collect())
 }

@@ -19,6 +19,7 @@ pub mod watch;
 mod dry_run;
 mod explain;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +103,11 @@ impl Cluster {
         // Some distributions say `33+`.
         let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
         Ok(format!("{}.{}", digits(&version.major), digits(&version.minor)))
+    }
+
+    /// Which kinds are served under an API version such as `batch/v1`; none where it is unknown.
+    pub async fn kinds_of(&self, api_version: &str) -> Result<BTreeSet<Box<str>>, ApplyError> {
+        kinds::served_now(self.connection(), api_version).await
     }
 
     /// Reads one key of a Secret.

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::apply::error::ApplyError;
 use crate::apply::error::Status;
+use crate::model::Digest;
 use crate::model::ResourceId;
 use crate::model::UnitName;
 use crate::plan::Live;
@@ -66,6 +67,8 @@ pub enum Event {
     Disconnected { reason: String },
     /// All watches run again.
     Reconnected,
+    /// Everything of one sort was listed anew, and so much of it no watch had told of.
+    Verified { what: String, missed: usize },
 }
 
 /// Running watches. Dropping it ends them.
@@ -76,12 +79,22 @@ pub struct Watches {
 impl Watches {
     /// Starts watching. What is seen is found with [`Cluster::observed`]; what happens is told.
     pub fn start(cluster: &Cluster) -> (Self, mpsc::Receiver<Event>) {
+        Self::start_verifying(cluster, None)
+    }
+
+    /// As [`Watches::start`]. About this often all that is watched is also listed anew, so that
+    /// what a watch failed to tell is known in the end.
+    pub fn start_verifying(
+        cluster: &Cluster,
+        every: Option<Duration>,
+    ) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(EVENTS);
         let shared = Arc::new(Shared {
             cluster: cluster.clone(),
             events,
             broken: Mutex::default(),
             lists: Semaphore::new(LISTS),
+            verify_every: every,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise(shared));
@@ -100,6 +113,7 @@ struct Shared {
     /// What is watched and at present cannot be.
     broken: Mutex<BTreeSet<Subject>>,
     lists: Semaphore,
+    verify_every: Option<Duration>,
 }
 
 /// What one watch is about.
@@ -160,7 +174,7 @@ async fn follow(shared: Arc<Shared>, subject: Subject, listed: oneshot::Sender<(
     loop {
         let Some(collection) = progress.collection.clone() else {
             match list(&shared, &subject, &mut progress).await {
-                Ok(is_served) => {
+                Ok(Listed { is_served, .. }) => {
                     shared.mend(&subject).await;
                     if let Some(listed) = listed.take() {
                         // Nobody waits any more where the watches are being ended.
@@ -177,6 +191,9 @@ async fn follow(shared: Arc<Shared>, subject: Subject, listed: oneshot::Sender<(
             }
             continue;
         };
+        if progress.verify_at.is_some_and(|at| at <= Instant::now()) {
+            verify(&shared, &subject, &mut progress).await;
+        }
         let begun = Instant::now();
         let ended = watch(&shared, &subject, &collection, &mut progress).await;
         if begun.elapsed() > LONGEST_PAUSE {
@@ -192,8 +209,28 @@ async fn follow(shared: Arc<Shared>, subject: Subject, listed: oneshot::Sender<(
                 continue;
             }
             shared.break_down(&subject, &error).await;
+        } else if progress.verify_at.is_some_and(|at| at <= Instant::now()) {
+            continue;
         }
         pace.pause().await;
+    }
+}
+
+/// Lists everything anew, between two watches, and tells what the first did not.
+///
+/// A thing that went in that instant counts as missed, too: a listing cannot tell when it went.
+async fn verify(shared: &Shared, subject: &Subject, progress: &mut Progress) {
+    match list(shared, subject, progress).await {
+        Ok(Listed { missed, .. }) => {
+            shared.tell(Event::Verified { what: subject.to_string(), missed }).await;
+        }
+        // Whatever ails the server, the watch will tell. It goes on where it was.
+        Err(error) => {
+            tracing::warn!(
+                "{subject} could not be verified, and are when it is their turn again: {error}"
+            );
+            progress.verify_at = shared.next_verification(subject, progress.round);
+        }
     }
 }
 
@@ -206,14 +243,24 @@ struct Progress {
     round: u32,
     /// The version up to which everything has been seen.
     version: u64,
+    /// When everything is listed anew although nothing asks for it.
+    verify_at: Option<Instant>,
 }
 
-/// Lists everything once. Says whether the cluster serves the kind at all.
+/// What a listing came to.
+struct Listed {
+    /// Whether the cluster serves the kind at all.
+    is_served: bool,
+    /// How much of it was news although the watch had come past it.
+    missed: usize,
+}
+
+/// Lists everything once.
 async fn list(
     shared: &Shared,
     subject: &Subject,
     progress: &mut Progress,
-) -> Result<bool, ApplyError> {
+) -> Result<Listed, ApplyError> {
     let _place = shared.lists.acquire().await.expect("this semaphore is never closed");
     let (cluster, store) = (&shared.cluster, shared.cluster.store());
     progress.round += 1;
@@ -227,8 +274,9 @@ async fn list(
     let Some(collection) = collection else {
         shared.tell_all(subject.sweep(store, progress.round, u64::MAX)).await;
         shared.tell_all(subject.listed(store)).await;
-        return Ok(false);
+        return Ok(Listed { is_served: false, missed: 0 });
     };
+    let (watched_up_to, mut missed) = (progress.version, 0);
     let mut pages = cluster.pages(&collection, &subject.selector());
     while let Some(page) = pages.next().await? {
         let listed = version(&page.metadata.resource_version);
@@ -237,14 +285,18 @@ async fn list(
         }
         progress.version = listed;
         for item in &page.items {
-            let (event, _) = subject.saw(cluster, item, progress.round)?;
+            let (event, at) = subject.saw(cluster, item, progress.round)?;
+            missed += usize::from(event.is_some() && at <= watched_up_to);
             shared.tell_all(event).await;
         }
     }
-    shared.tell_all(subject.sweep(store, progress.round, progress.version)).await;
+    let gone = subject.sweep(store, progress.round, progress.version);
+    missed += gone.len();
+    shared.tell_all(gone).await;
     shared.tell_all(subject.listed(store)).await;
     progress.collection = Some(collection);
-    Ok(true)
+    progress.verify_at = shared.next_verification(subject, progress.round);
+    Ok(Listed { is_served: true, missed })
 }
 
 #[derive(Deserialize)]
@@ -274,6 +326,7 @@ async fn watch(
     );
     let what = format!("watching {subject} was refused");
     let deadline = Instant::now() + Duration::from_secs(WATCH_SECONDS) + GRACE;
+    let deadline = progress.verify_at.map_or(deadline, |verify_at| verify_at.min(deadline));
     let mut body = connection.stream(&what, &Call::get(path)).await?;
     shared.mend(subject).await;
     let mut pending = Vec::new();
@@ -408,6 +461,15 @@ impl Shared {
                 self.tell(event).await;
             }
         }
+    }
+
+    /// A time that differs from kind to kind and round to round, so that never all are listed at
+    /// once: from three quarters of the interval to five.
+    fn next_verification(&self, subject: &Subject, round: u32) -> Option<Instant> {
+        let every = self.verify_every?;
+        let seed = format!("{} {subject} {round}", self.cluster.name());
+        let jitter = u32::from_str_radix(&Digest::of(seed.as_bytes()).to_string()[..2], 16);
+        Some(Instant::now() + every * 3 / 4 + every * jitter.unwrap_or_default() / 512)
     }
 
     async fn break_down(&self, subject: &Subject, error: &ApplyError) {

@@ -13,6 +13,7 @@ use crate::cli::run::Parts;
 use crate::history::recorder;
 use crate::model::cluster::SecretPlace;
 use crate::postgres;
+use crate::reconcile::daemon::VERIFY_EVERY;
 use crate::reconcile::note::Note;
 use crate::reconcile::targets::Kubeconfigs;
 use crate::sandbox::Sandbox;
@@ -78,6 +79,7 @@ impl Ground {
             database: postgres::Settings::of(&self.history),
             history: recorder::Settings::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            verify_every: VERIFY_EVERY,
             webhook_secret: None,
             audience: Some(ear),
         }

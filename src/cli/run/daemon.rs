@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -38,6 +39,7 @@ pub(in crate::cli) struct Parts {
     pub(in crate::cli) database: postgres::Settings,
     pub(in crate::cli) history: recorder::Settings,
     pub(in crate::cli) listen: SocketAddr,
+    pub(in crate::cli) verify_every: Duration,
     pub(in crate::cli) webhook_secret: Option<Secret>,
     /// Who else hears what happens.
     pub(in crate::cli) audience: Option<mpsc::UnboundedSender<Note>>,
@@ -67,6 +69,7 @@ impl Daemon {
             kubeconfigs: parts.kubeconfigs,
             recorder,
             clock: Clock::system(),
+            verify_every: parts.verify_every,
             listener: parts.audience,
         })
         .await;

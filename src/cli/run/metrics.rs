@@ -52,6 +52,12 @@ pub(super) fn text(overview: &Overview) -> String {
         ("runs", "Runs of units that did something", counts.runs),
         ("failed_runs", "Runs of units that failed", counts.failed_runs),
         ("drifts", "Changes by others that were put back", counts.drifts),
+        ("verifications", "Listings that verify what watches told", counts.verifications),
+        (
+            "missed_events",
+            "Changes that only a verification brought to light",
+            counts.missed_events,
+        ),
     ] {
         let counter: Counter = Counter::default();
         counter.inc_by(count);
@@ -70,6 +76,14 @@ pub(super) fn text(overview: &Overview) -> String {
     refused.set(i64::from(overview.refused.is_some()));
     let help = "Whether the branch was rewritten and waits to be accepted";
     registry.register("branch_refused", help, refused);
+
+    let answers: Family<ByTarget, Gauge> = Family::default();
+    for (cluster, findings) in &overview.cluster_findings {
+        let target = format!("cluster {cluster}");
+        answers.get_or_create(&ByTarget { target }).set(number(findings.len()));
+    }
+    let help = "What documents of clusters say otherwise than the clusters answer";
+    registry.register("cluster_findings", help, answers);
 
     let away: Family<ByTarget, Gauge> = Family::default();
     away.get_or_create(&ByTarget { target: REPOSITORY.into() }).set(0);

@@ -18,6 +18,7 @@ use crate::model::Name;
 use crate::postgres;
 use crate::reconcile::targets::Kubeconfigs;
 use crate::source;
+use crate::source::settings::Interval;
 use crate::source::webhook;
 
 use super::Exit;
@@ -45,6 +46,9 @@ pub(super) struct Arguments {
     /// Answer /healthz, /readyz, /status, /settled?commit=…, /metrics and /hooks/git at this address
     #[arg(long, value_name = "ADDRESS", env = "TENANTRY_LISTEN", default_value = "127.0.0.1:9440")]
     listen: SocketAddr,
+    /// List all that is watched about this often, so that a change that no watch told is noticed
+    #[arg(long, value_name = "TIME", env = "TENANTRY_VERIFY_EVERY", default_value = "30m")]
+    verify_every: Interval,
     #[command(flatten)]
     source: source::Settings,
     #[command(flatten)]
@@ -118,6 +122,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         database: arguments.database.clone(),
         history: arguments.history.clone(),
         listen: arguments.listen,
+        verify_every: arguments.verify_every.0,
         webhook_secret,
         audience: None,
     })

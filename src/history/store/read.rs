@@ -23,6 +23,7 @@ use crate::history::record::Run;
 use crate::history::record::UnitStatus;
 use crate::history::told::DaemonSeen;
 use crate::history::told::Event;
+use crate::history::told::FindingSeen;
 use crate::history::told::Gap;
 use crate::history::told::Overview;
 use crate::history::told::ParkedSeen;
@@ -345,8 +346,28 @@ impl Store {
                 .collect::<Result<_, HistoryError>>()?,
             troubled: self.statuses(None, Some(true), most).await?,
             parked: self.waiting_deletions(None).await?,
+            findings: self.findings().await?,
             gaps: self.gaps(&lately).await?,
         })
+    }
+
+    /// The findings that stand: of the commit first, then of each cluster.
+    async fn findings(&self) -> Result<Vec<FindingSeen>, HistoryError> {
+        const FINDINGS: &str = "
+            select origin, rule, severity, place, message, help, seen_at
+            from finding order by origin <> 'commit', origin, position";
+        type Row = (String, String, String, String, String, Option<String>, Time);
+        let rows: Vec<Row> = self.all(FINDINGS).await?;
+        let finding = |(origin, rule, severity, place, message, help, seen): Row| FindingSeen {
+            origin,
+            rule,
+            severity,
+            place,
+            message,
+            help,
+            seen_at: seen.to_jiff(),
+        };
+        Ok(rows.into_iter().map(finding).collect())
     }
 
     /// How units stand, by name: all, one, or those that are not converged.

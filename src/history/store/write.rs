@@ -25,11 +25,14 @@ use crate::history::record::Record;
 use crate::history::record::Run;
 use crate::history::record::StageChange;
 use crate::history::record::UnitStatus;
+use crate::model::Finding;
 use crate::model::UnitName;
 use crate::plan::StageState;
 
 /// A message may quote a server at any length; a person needs its beginning.
 const LONGEST_TEXT: usize = 2_000;
+/// Whoever has more findings looks at them with `tenantry validate`.
+const MOST_FINDINGS: usize = 500;
 
 /// The daemon that writes, as `tenantry status` shows it.
 #[derive(Clone, Debug)]
@@ -108,6 +111,7 @@ struct Batch<'a> {
     statuses: BTreeMap<String, (Timestamp, Option<Value>)>,
     roster: Option<(BTreeSet<String>, Timestamp)>,
     reach: BTreeMap<&'a str, Value>,
+    findings: BTreeMap<&'a str, Vec<Value>>,
 }
 
 impl<'a> Batch<'a> {
@@ -151,6 +155,11 @@ impl<'a> Batch<'a> {
             Record::Reach(reach) => {
                 self.reach.insert(&reach.name, reach_row(reach));
             }
+            Record::Findings { origin, findings, at } => {
+                let rows = findings.iter().take(MOST_FINDINGS).enumerate();
+                let row = |(position, finding)| finding_row(origin, position, finding, *at);
+                self.findings.insert(origin, rows.map(row).collect());
+            }
         }
     }
 
@@ -166,7 +175,15 @@ impl<'a> Batch<'a> {
             write_parked(connection, record).await?;
         }
         self.write_statuses(connection).await?;
-        insert(connection, REACH, self.reach.values()).await
+        insert(connection, REACH, self.reach.values()).await?;
+        for (origin, findings) in &self.findings {
+            sqlx::query("delete from finding where origin = $1")
+                .bind(*origin)
+                .execute(&mut *connection)
+                .await?;
+            insert(connection, FINDINGS, findings).await?;
+        }
+        Ok(())
     }
 
     async fn write_statuses(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -303,6 +320,12 @@ const REACH: &str = "
             else excluded.since end
     where known.updated_at <= excluded.updated_at";
 
+const FINDINGS: &str = "
+    insert into finding (origin, position, rule, severity, place, message, help, seen_at)
+    select origin, position, rule, severity, place, message, help, seen_at
+    from jsonb_to_recordset($1) as row (origin text, position integer, rule text, severity text,
+        place text, message text, help text, seen_at timestamptz)";
+
 async fn write_parked(connection: &mut PgConnection, record: &Record) -> Result<(), sqlx::Error> {
     match record {
         Record::Parked(Parked { id, digest, units, ids, reason, since }) => {
@@ -346,6 +369,19 @@ fn commit_row(commit: &CommitSeen) -> Value {
         "seen_at": at(commit.seen_at),
         "verdict": if commit.refused_from.is_some() { "refused" } else { "taken" },
         "refused_from": commit.refused_from,
+    })
+}
+
+fn finding_row(origin: &str, position: usize, finding: &Finding, seen: Timestamp) -> Value {
+    json!({
+        "origin": origin,
+        "position": position,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "place": finding.place.to_string(),
+        "message": text(&finding.message),
+        "help": finding.help.as_deref().map(text),
+        "seen_at": at(seen),
     })
 }
 
