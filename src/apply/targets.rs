@@ -4,6 +4,8 @@
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 
+use jiff::Timestamp;
+
 use crate::model::Resource;
 use crate::model::ResourceId;
 use crate::model::UnitName;
@@ -65,6 +67,9 @@ impl Targets {
             }
             Action::Delete { id, api_version, uid } => {
                 self.delete(unit, id, api_version, uid).await
+            }
+            Action::SetAside { id, uid, now, until } => {
+                self.set_aside(unit, id, uid, (*now, *until)).await
             }
             Action::Orphan { id, api_version } => self.orphan(unit, id, api_version).await,
         };
@@ -133,6 +138,25 @@ impl Targets {
         }
         let done = self.databases()?.delete(id, uid).await?;
         self.forget(unit, id);
+        Ok(done)
+    }
+
+    async fn set_aside(
+        &self,
+        unit: &UnitName,
+        id: &ResourceId,
+        uid: &str,
+        times: (Timestamp, Timestamp),
+    ) -> Result<Done, ApplyError> {
+        let done = self.databases()?.set_aside(id, uid, times).await?;
+        match &done.live {
+            Some(live) => {
+                let mut looked = self.looked();
+                let found = looked.found.entry(unit.clone()).or_default();
+                found.insert(id.clone(), live.clone());
+            }
+            None => self.forget(unit, id),
+        }
         Ok(done)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::apply::cluster::watch::Event;
@@ -46,6 +47,7 @@ pub(super) async fn preview(
     documented: &Documented,
     kubeconfigs: &Kubeconfigs,
     output: &Output,
+    now: Timestamp,
 ) -> Result<Preview, Failure> {
     let desired = &*documented.desired;
     let mut units = Vec::new();
@@ -56,7 +58,7 @@ pub(super) async fn preview(
         let progress = output.progress("comparing", Some(names.len()));
         for name in &names {
             progress.step();
-            match seen.unit(desired, name).await? {
+            match seen.unit(desired, name, now).await? {
                 Some(unit) => units.push(unit),
                 None => unchanged += 1,
             }
@@ -132,13 +134,15 @@ impl<'a> Seen<'a> {
         &self,
         desired: &Desired,
         name: &UnitName,
+        now: Timestamp,
     ) -> Result<Option<UnitPreview>, Failure> {
         let wanted = desired.units.get(name).filter(|unit| unit.cluster == self.document.name);
         let outlines: &[Outline] = wanted.map_or(&[], |unit| &unit.outlines);
-        let observed = self.target.observed(name).ok_or_else(|| {
+        let mut observed = self.target.observed(name).ok_or_else(|| {
             Failure::new(format!("the inventory of `{name}` cannot be read"))
                 .help("look at it with `kubectl`, and at the daemon's log")
         })?;
+        observed.at = now;
         let plan = plan(outlines, &observed, &Deletions::Allowed);
         if plan.is_settled() && plan.kept.is_empty() {
             return Ok(None);

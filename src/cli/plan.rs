@@ -77,7 +77,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         let snapshot = files::of_either(folder, to).await?;
         let documented = Documented::new(Arc::new(advance(None, &snapshot, now)), &snapshot);
         tell_errors(&documented.desired, output);
-        live::preview(&documented, &arguments.clusters.kubeconfigs(), output).await?
+        live::preview(&documented, &arguments.clusters.kubeconfigs(), output, now).await?
     };
     output.result(&preview, || show::text(&preview, output.colour()))?;
     Ok(if preview.is_empty() { Exit::Fine } else { Exit::Changes })
@@ -107,7 +107,7 @@ fn preview(
             continue;
         }
         let (before, after) = (bodies(&from, name)?, bodies(&to, name)?);
-        units.extend(between(before.as_ref(), after.as_ref()));
+        units.extend(between(before.as_ref(), after.as_ref(), now));
     }
     let held = to.held.iter();
     let held = held.map(|(unit, why)| Held { unit: unit.clone(), why: why.clone() }).collect();

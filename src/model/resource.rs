@@ -191,8 +191,16 @@ pub struct DatabaseSpec {
     pub connections: Option<u16>,
     /// Whether the role may log in: not while the subscription is suspended.
     pub login: bool,
+    /// How long the database is set aside, when it is to be deleted, before it really is.
+    #[serde(default = "default_retention_days")]
+    pub retention_days: u16,
     /// The Secret, and the key in it, that holds the role's password.
     pub secret: SecretKey,
+}
+
+/// What a template does not say is decided so that nothing is lost early.
+pub fn default_retention_days() -> u16 {
+    90
 }
 
 /// A key of a Secret.

@@ -19,6 +19,8 @@ pub mod show;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::model::Resource;
 use crate::model::ResourceId;
 use crate::model::resource::OnDelete;
@@ -26,6 +28,7 @@ use crate::model::resource::Outline;
 use crate::model::resource::Rendered;
 
 pub use fight::FightDetector;
+pub use observed::Aside;
 pub use observed::Entry;
 pub use observed::Health;
 pub use observed::Inventory;
@@ -48,6 +51,9 @@ pub enum Action {
     Update { resource: Arc<Resource>, cause: Cause, foreign_labels: Vec<Box<str>> },
     /// No document asks for it any more.
     Delete { id: ResourceId, api_version: Box<str>, uid: Box<str> },
+    /// No document asks for it any more, and customers wrote what is in it: it is put where nobody
+    /// reaches it, and deleted when its time has come.
+    SetAside { id: ResourceId, uid: Box<str>, now: Timestamp, until: Timestamp },
     /// No document asks for it, and its policy lets it go free: our marks are taken off.
     Orphan { id: ResourceId, api_version: Box<str> },
 }
@@ -67,7 +73,7 @@ impl Action {
     pub fn id(&self) -> &ResourceId {
         match self {
             Self::Create { resource, .. } | Self::Update { resource, .. } => &resource.id,
-            Self::Delete { id, .. } | Self::Orphan { id, .. } => id,
+            Self::Delete { id, .. } | Self::SetAside { id, .. } | Self::Orphan { id, .. } => id,
         }
     }
 
@@ -77,6 +83,7 @@ impl Action {
             Self::Create { .. } => "create",
             Self::Update { .. } => "update",
             Self::Delete { .. } => "delete",
+            Self::SetAside { .. } => "set aside",
             Self::Orphan { .. } => "orphan",
         }
     }
@@ -108,6 +115,11 @@ pub enum Change {
         api_version: Box<str>,
         uid: Box<str>,
     },
+    SetAside {
+        uid: Box<str>,
+        now: Timestamp,
+        until: Timestamp,
+    },
     Orphan {
         api_version: Box<str>,
     },
@@ -132,6 +144,8 @@ pub struct Plan {
     pub parked: Vec<ResourceId>,
     /// What no document asks for and stays by its policy.
     pub kept: Vec<ResourceId>,
+    /// What is set aside, and when it goes.
+    pub aside: Vec<(ResourceId, Timestamp)>,
     /// What cannot be done yet for another reason than its stage, and why.
     pub blocked: Vec<(ResourceId, String)>,
 }
@@ -181,6 +195,9 @@ impl Step {
                 api_version: api_version.clone(),
                 uid: uid.clone(),
             },
+            Change::SetAside { uid, now, until } => {
+                Action::SetAside { id: self.id.clone(), uid: uid.clone(), now: *now, until: *until }
+            }
             Change::Orphan { api_version } => {
                 Action::Orphan { id: self.id.clone(), api_version: api_version.clone() }
             }
@@ -208,11 +225,15 @@ fn wanted(
     gates: &progress::Gates,
 ) {
     let entry = observed.inventory.entries.get(&outline.id);
-    let applied = entry.is_some_and(|entry| entry.rendered == Some(outline.digest));
+    let live = observed.live.get(&outline.id);
+    // What is set aside is not there until it is taken back.
+    let live = live.filter(|live| live.set_aside().is_none());
+    let set_aside = live.is_none() && observed.live.contains_key(&outline.id);
+    let applied = !set_aside && entry.is_some_and(|entry| entry.rendered == Some(outline.digest));
     let block =
         |plan: &mut Plan, why: &str| plan.blocked.push((outline.id.clone(), why.to_owned()));
 
-    let Some(live) = observed.live.get(&outline.id) else {
+    let Some(live) = live else {
         if outline.id.is_database()
             && let Some(why) = &observed.databases_away
         {
@@ -314,7 +335,7 @@ pub fn departing(desired: &[Outline], observed: &Observed) -> Vec<(ResourceId, b
         .entries
         .iter()
         .filter(|(id, entry)| entry.on_delete == OnDelete::Delete && !leaving.keeps(id, entry))
-        .filter(|(id, _)| observed.live.contains_key(*id))
+        .filter(|(id, _)| observed.live.get(*id).is_some_and(|live| live.set_aside().is_none()))
         .map(|(id, entry)| ((*id).clone(), entry.leaving))
         .collect()
 }
@@ -339,6 +360,14 @@ fn unwanted(plan: &mut Plan, desired: &[Outline], observed: &Observed, deletions
         let due = *deletions == Deletions::Allowed;
         if live.deleting {
             plan.blocked.push((id.clone(), "it is being deleted".into()));
+        } else if let Some(until) = live.set_aside() {
+            // Its loss was judged when it was set aside; what nobody is sure of still waits.
+            if due && until <= observed.at {
+                let change = Change::Delete { api_version, uid: live.uid.clone() };
+                plan.steps.push(Step { id: id.clone(), change, due });
+            } else {
+                plan.aside.push((id.clone(), until));
+            }
         } else if leaving.keeps(id, entry) {
             plan.kept.push(id.clone());
         } else if entry.on_delete == OnDelete::Orphan {
@@ -348,7 +377,13 @@ fn unwanted(plan: &mut Plan, desired: &[Outline], observed: &Observed, deletions
             plan.parked.push(id.clone());
         } else if !leaving.goes_along(id) {
             let due = due || !limits::counts(id);
-            let change = Change::Delete { api_version, uid: live.uid.clone() };
+            let (uid, now) = (live.uid.clone(), observed.at);
+            let change = match live.aside {
+                Some(Aside::For(time)) => {
+                    Change::SetAside { uid, now, until: now.saturating_add(time).unwrap_or(now) }
+                }
+                _ => Change::Delete { api_version, uid },
+            };
             plan.steps.push(Step { id: id.clone(), change, due });
         }
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::SignedDuration;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -21,6 +23,8 @@ pub struct Observed {
     pub live: BTreeMap<ResourceId, Live>,
     /// Why databases could not be looked at; then their absence from `live` means nothing.
     pub databases_away: Option<String>,
+    /// When that is: what is set aside goes when its time has come.
+    pub at: Timestamp,
 }
 
 /// The list of what a unit owns. It lives in the cluster, and is written before what it lists.
@@ -86,6 +90,27 @@ pub struct Live {
     pub changed_by: Option<Box<str>>,
     pub deleting: bool,
     pub health: Health,
+    /// For what is set aside before it is deleted; none for what simply goes.
+    pub aside: Option<Aside>,
+}
+
+impl Live {
+    /// Until when it is set aside, where it is.
+    pub fn set_aside(&self) -> Option<Timestamp> {
+        match self.aside {
+            Some(Aside::Until(until)) => Some(until),
+            Some(Aside::For(_)) | None => None,
+        }
+    }
+}
+
+/// What customers wrote is first set aside: nobody reaches it, and a commit can have it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// It is in use. Were it to be deleted, it would be set aside for so long.
+    For(SignedDuration),
+    /// It is set aside, and goes at this time.
+    Until(Timestamp),
 }
 
 /// Whether a thing does what it is for, in the sense of kstatus.

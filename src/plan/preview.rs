@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::Digest;
@@ -13,7 +15,9 @@ use crate::model::UnitName;
 use crate::model::platform;
 use crate::model::resource::Outline;
 use crate::model::resource::Rendered;
+use crate::model::resource::default_retention_days;
 
+use super::Aside;
 use super::Cause;
 use super::Change;
 use super::Deletions;
@@ -79,6 +83,9 @@ pub struct UnitPreview {
     /// Subscriptions that go with everything they have.
     #[serde(skip)]
     subscriptions_lost: Vec<Name>,
+    /// What a revert brings back for as long as it is set aside.
+    #[serde(skip)]
+    set_aside: BTreeSet<ResourceId>,
 }
 
 /// What would be done with one thing.
@@ -118,6 +125,8 @@ pub enum Mark {
     Release,
     /// It stays, by the policy it was made with.
     Keep,
+    /// Nobody reaches it any more, and it is deleted when its time has come.
+    Aside,
     /// It would be deleted, and waits for an approval.
     Parked,
 }
@@ -130,6 +139,8 @@ pub struct Totals {
     pub destroy: usize,
     pub keep: usize,
     pub release: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub aside: usize,
     pub parked: usize,
 }
 
@@ -217,6 +228,10 @@ impl UnitPreview {
         let stays =
             |action: Mark| move |id: &ResourceId| Item { action, ..Item::plain(id, observed) };
         items.extend(plan.kept.iter().map(stays(Mark::Keep)));
+        items.extend(plan.aside.iter().map(|(id, until)| Item {
+            why: Some(format!("set aside until {}", day(*until))),
+            ..stays(Mark::Keep)(id)
+        }));
         items.extend(plan.parked.iter().map(stays(Mark::Parked)));
         let asked: BTreeSet<&Option<Name>> =
             rendered.resources.iter().map(|resource| &resource.subscription).collect();
@@ -228,7 +243,10 @@ impl UnitPreview {
             .filter(|subscription| !asked.contains(subscription))
             .flatten()
             .collect::<BTreeSet<_>>();
+        let set_aside =
+            plan.steps.iter().filter(|step| matches!(step.change, Change::SetAside { .. }));
         Self {
+            set_aside: set_aside.map(|step| step.id.clone()).collect(),
             subscriptions_lost: subscriptions_lost.into_iter().cloned().collect(),
             departure: Departure {
                 unit: unit.clone(),
@@ -260,7 +278,7 @@ impl UnitPreview {
 
     fn park(&mut self) {
         for item in &mut self.items {
-            if item.action == Mark::Delete && limits::counts(&item.resource) {
+            if matches!(item.action, Mark::Delete | Mark::Aside) && limits::counts(&item.resource) {
                 item.action = Mark::Parked;
             }
         }
@@ -284,23 +302,27 @@ impl UnitPreview {
 /// Tells what differs between two renderings of a unit, as if everything the first asks for were there.
 ///
 /// At least one of them has to be there.
-pub fn between(from: Option<&Rendered>, to: Option<&Rendered>) -> Option<UnitPreview> {
+pub fn between(
+    from: Option<&Rendered>,
+    to: Option<&Rendered>,
+    now: Timestamp,
+) -> Option<UnitPreview> {
     let nothing =
         |other: &Rendered| Rendered::new(other.unit.clone(), other.cluster.clone(), Vec::new());
     Some(match (from, to) {
         (None, None) => return None,
-        (Some(from), None) => step_between(from, &nothing(from)).gone(),
-        (None, Some(to)) => step_between(&nothing(to), to),
+        (Some(from), None) => step_between(from, &nothing(from), now).gone(),
+        (None, Some(to)) => step_between(&nothing(to), to, now),
         (Some(from), Some(to)) if from.cluster != to.cluster => {
-            let leaving = step_between(from, &nothing(from)).gone();
-            leaving.and(step_between(&nothing(to), to))
+            let leaving = step_between(from, &nothing(from), now).gone();
+            leaving.and(step_between(&nothing(to), to, now))
         }
-        (Some(from), Some(to)) => step_between(from, to),
+        (Some(from), Some(to)) => step_between(from, to, now),
     })
 }
 
-fn step_between(from: &Rendered, to: &Rendered) -> UnitPreview {
-    let observed = as_left_by(from);
+fn step_between(from: &Rendered, to: &Rendered, now: Timestamp) -> UnitPreview {
+    let observed = as_left_by(from, now);
     let outlines: Vec<Outline> = to.resources.iter().map(Resource::outline).collect();
     let plan = super::plan(&outlines, &observed, &Deletions::Allowed);
     UnitPreview::of(to, &observed, &plan, |resource| {
@@ -311,7 +333,7 @@ fn step_between(from: &Rendered, to: &Rendered) -> UnitPreview {
 }
 
 /// What would be there after everything a rendering asks for was applied.
-fn as_left_by(rendered: &Rendered) -> Observed {
+fn as_left_by(rendered: &Rendered, now: Timestamp) -> Observed {
     let entry = |resource: &Resource| Entry {
         rendered: Some(resource.digest),
         owned: Some(resource.digest),
@@ -325,6 +347,7 @@ fn as_left_by(rendered: &Rendered) -> Observed {
         changed_by: None,
         deleting: false,
         health: Health::Ready,
+        aside: aside_of(resource),
     };
     let ids = || rendered.resources.iter().map(|resource| resource.id.clone());
     Observed {
@@ -335,7 +358,17 @@ fn as_left_by(rendered: &Rendered) -> Observed {
         },
         live: ids().zip(rendered.resources.iter().map(live)).collect(),
         databases_away: None,
+        at: now,
     }
+}
+
+/// How long a database would be set aside; nothing else is.
+fn aside_of(resource: &Resource) -> Option<Aside> {
+    // It may stand alone, or as the `spec` of an object like any other.
+    let spec = &resource.body["spec"];
+    let spec = if spec.is_null() { &resource.body } else { spec };
+    let days = spec["retentionDays"].as_i64().unwrap_or_else(|| default_retention_days().into());
+    resource.id.is_database().then(|| Aside::For(SignedDuration::from_hours(24 * days)))
 }
 
 fn item(
@@ -349,7 +382,9 @@ fn item(
     let plain = Item::plain(&step.id, observed);
     match &step.change {
         Change::Create { desired, cause } => {
-            Item { why: told(cause), ..plain.of(resource(*desired)) }
+            let back = observed.live.contains_key(&step.id);
+            let back = back.then(|| "taken back from where it was set aside".to_owned());
+            Item { why: told(cause).or(back), ..plain.of(resource(*desired)) }
         }
         Change::Update { desired, cause, .. } => {
             let fields = resource(*desired).map_or_else(|| Ok(Vec::new()), fields);
@@ -374,8 +409,16 @@ fn item(
             },
             ..plain
         },
+        Change::SetAside { until, .. } => {
+            Item { action: Mark::Aside, why: Some(format!("until {}", day(*until))), ..plain }
+        }
         Change::Orphan { .. } => Item { action: Mark::Release, ..plain },
     }
+}
+
+/// A day as people write it, in UTC.
+pub fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
 }
 
 fn told(cause: &Cause) -> Option<String> {
@@ -423,6 +466,7 @@ impl Totals {
                 Mark::Delete => totals.destroy += 1 + item.takes_along,
                 Mark::Release => totals.release += 1,
                 Mark::Keep => totals.keep += 1,
+                Mark::Aside => totals.aside += 1,
                 Mark::Parked => totals.parked += 1 + item.takes_along,
             }
         }
@@ -445,9 +489,11 @@ impl Losses {
             losses.subscriptions += unit.subscriptions_lost.len();
             losses.namespaces += gone.iter().filter(|id| id.is_namespace()).count();
             losses.objects += gone.len();
-            losses.irrevocable.extend(gone.into_iter().filter(|id| id.holds_data()).cloned());
+            losses.data += gone.iter().filter(|id| id.holds_data()).count();
+            let comes_back = |id: &ResourceId| unit.set_aside.contains(id);
+            let gone = gone.into_iter().filter(|id| id.holds_data() && !comes_back(id));
+            losses.irrevocable.extend(gone.cloned());
         }
-        losses.data = losses.irrevocable.len();
         losses.irrevocable.sort();
         losses
     }

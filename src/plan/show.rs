@@ -57,9 +57,11 @@ pub fn summary(preview: &Preview) -> String {
     if preview.is_empty() {
         return "Plan: no changes".into();
     }
-    let Totals { add, change, destroy, keep, release, parked } = preview.totals;
+    let Totals { add, change, destroy, keep, release, aside, parked } = preview.totals;
     let mut summary = format!("Plan: {add} to add, {change} to change, {destroy} to destroy");
-    for (count, what) in [(keep, "to keep"), (release, "to release"), (parked, "parked")] {
+    let others =
+        [(aside, "to set aside"), (keep, "to keep"), (release, "to release"), (parked, "parked")];
+    for (count, what) in others {
         if count > 0 {
             let _ = write!(summary, ", {count} {what}");
         }
@@ -80,8 +82,15 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 impl Mark {
-    const ALL: [Self; 6] =
-        [Self::Create, Self::Update, Self::Delete, Self::Release, Self::Keep, Self::Parked];
+    const ALL: [Self; 7] = [
+        Self::Create,
+        Self::Update,
+        Self::Delete,
+        Self::Aside,
+        Self::Release,
+        Self::Keep,
+        Self::Parked,
+    ];
 
     /// The sign that stands before a change.
     fn sign(self) -> &'static str {
@@ -89,6 +98,7 @@ impl Mark {
             Self::Create => "+",
             Self::Update => "~",
             Self::Delete => "-",
+            Self::Aside => "<",
             Self::Release => "^",
             Self::Keep => "=",
             Self::Parked => "!",
@@ -100,6 +110,9 @@ impl Mark {
             Self::Create => "create",
             Self::Update => "change",
             Self::Delete => "destroy",
+            Self::Aside => {
+                "set aside: nobody reaches it, a revert brings it back, and it is destroyed after its day"
+            }
             Self::Release => "release: it stays, and is no longer ours",
             Self::Keep => "keep: nobody asks for it, and its policy is to stay",
             Self::Parked => "parked: its deletion waits for an approval",
@@ -111,6 +124,7 @@ impl Mark {
             Self::Create => AnsiColor::Green,
             Self::Update => AnsiColor::Yellow,
             Self::Delete => AnsiColor::Red,
+            Self::Aside => AnsiColor::Yellow,
             Self::Release | Self::Keep => AnsiColor::Cyan,
             Self::Parked => AnsiColor::Magenta,
         };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
@@ -77,6 +78,12 @@ impl World {
                     self.delete(&step.id);
                     Done { id: step.id.clone(), outcome: Outcome::Deleted, live: None }
                 }
+                Change::SetAside { until, .. } => {
+                    let live = self.observed.live.get_mut(&step.id).expect("it is there");
+                    live.aside = Some(Aside::Until(*until));
+                    let live = Some(live.clone());
+                    Done { id: step.id.clone(), outcome: Outcome::Changed, live }
+                }
                 Change::Orphan { .. } => {
                     self.observed.live.remove(&step.id);
                     Done { id: step.id.clone(), outcome: Outcome::Orphaned, live: None }
@@ -96,6 +103,7 @@ impl World {
             changed_by: None,
             deleting: false,
             health: Health::Ready,
+            aside: None,
         }
     }
 
@@ -103,7 +111,8 @@ impl World {
     fn delete(&mut self, id: &ResourceId) {
         self.observed.live.remove(id);
         if id.is_namespace() {
-            self.observed.live.retain(|other, _| other.namespace != id.name);
+            let stays = |other: &ResourceId| other.is_database() || other.namespace != id.name;
+            self.observed.live.retain(|other, _| stays(other));
         }
     }
 
@@ -133,6 +142,7 @@ fn shown(plan: &Plan) -> Vec<String> {
         Change::Create { .. } => "+",
         Change::Update { .. } => "~",
         Change::Delete { .. } => "-",
+        Change::SetAside { .. } => "<",
         Change::Orphan { .. } => "o",
     };
     plan.steps
@@ -431,4 +441,41 @@ fn jobs_of_a_parked_tenant_wait_with_the_rest() {
     next[3] = outline("Job/acme/migrate-2", Stage::Data, 2);
     let replaced = plan(&next, &world.observed, &Deletions::Parked);
     assert!(shown(&replaced).contains(&"- Job/acme/migrate-1".to_owned()));
+}
+
+#[test]
+fn a_database_is_set_aside_then_taken_back_or_dropped_when_its_time_has_come() {
+    let days = |days: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * days);
+    let desired = vec![
+        outline("Namespace/acme", Stage::Namespace, 1),
+        outline("Database/acme/db", Stage::Database, 1),
+    ];
+    let mut world = World::default();
+    let for_thirty = Some(Aside::For(SignedDuration::from_hours(24 * 30)));
+    let database = desired[1].id.clone();
+    world.converge(&desired);
+    world.observed.live.get_mut(&database).expect("it was made").aside = for_thirty;
+
+    world.observed.at = days(10);
+    assert_eq!(shown(&world.plan(&[])), ["< Database/acme/db", "- Namespace/acme"]);
+    let parked = plan(&[], &world.observed, &Deletions::Parked);
+    assert!(parked.steps.is_empty() && parked.parked.contains(&database), "its loss counts");
+    world.converge(&[]);
+    assert_eq!(world.plan(&[]).aside, [(database.clone(), days(40))]);
+    assert_eq!(departing(&[], &world.observed), [], "it was judged, and is not judged again");
+    assert!(world.observed.inventory.entries.contains_key(&database), "and it is not forgotten");
+
+    let mut reverted = World { observed: world.observed.clone(), writes: 0 };
+    assert_eq!(shown(&reverted.plan(&desired)), ["+ Namespace/acme", "+? Database/acme/db"]);
+    reverted.converge(&desired);
+    assert_eq!(reverted.observed.live[&database].set_aside(), None);
+
+    world.observed.at = days(40) - SignedDuration::from_secs(1);
+    assert!(world.plan(&[]).steps.is_empty());
+    world.observed.at = days(40);
+    let unsure = plan(&[], &world.observed, &Deletions::Parked);
+    assert!(unsure.steps.is_empty() && unsure.parked.is_empty(), "whoever is unsure drops nothing");
+    assert_eq!(shown(&world.plan(&[])), ["- Database/acme/db"]);
+    world.converge(&[]);
+    assert!(world.observed.live.is_empty() && world.observed.inventory.entries.is_empty());
 }

@@ -50,7 +50,7 @@ impl<T: Target> Reconciler<T> {
             return None;
         }
         let observed = cluster.target.observed(&key.unit)?;
-        let deletions = self.deletions(key);
+        let (deletions, now) = (self.deletions(key), self.clock.now());
         let unit = self.units.entry(key.clone()).or_default();
         let known = unit.known.get_or_insert_with(|| Known {
             inventory: observed.inventory.clone(),
@@ -58,7 +58,7 @@ impl<T: Target> Reconciler<T> {
             doubtful: false,
         });
         let known = known.clone();
-        let look = unit.look(key, &known, observed, &deletions);
+        let look = unit.look(key, &known, observed, &deletions, now);
         Some((deletions, look))
     }
 
@@ -78,7 +78,7 @@ impl<T: Target> Reconciler<T> {
             || (look.plan.is_settled() && look.unsettled_inventory);
         let Some(unit) = self.units.get_mut(key) else { return };
         let unexplained = unit.unexplained(now).map(str::to_owned);
-        let mut wake = unit.deadline(now);
+        let mut wake = [unit.deadline(now), look.next_drop(now)].into_iter().flatten().min();
         if due && !unit.queued && unit.may_be_changed() {
             if let Some(not_before) =
                 unit.not_before.filter(|not_before| *not_before > Instant::now())

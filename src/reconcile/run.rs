@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use jiff::Timestamp;
 
 use crate::model::Name;
 use crate::model::ResourceId;
@@ -19,6 +20,7 @@ use crate::model::UnitName;
 use crate::model::resource::Outline;
 use crate::plan::Action;
 use crate::plan::Cause;
+use crate::plan::Change;
 use crate::plan::Deletions;
 use crate::plan::Done;
 use crate::plan::Inventory;
@@ -48,6 +50,8 @@ pub struct Order {
     /// Whether what goes may be announced in the inventory: the step before deleting it.
     pub announce: bool,
     pub deletions: Deletions,
+    /// When the run begins.
+    pub now: Timestamp,
     /// What the permission to delete was given for.
     pub judged: Vec<ResourceId>,
     /// Set when a newer commit asks for something else: the run stops at the next action.
@@ -66,9 +70,9 @@ pub struct Known {
 }
 
 impl Known {
-    /// What is there, with the inventory as we know it.
-    pub fn complete(&self, observed: Observed) -> Observed {
-        Observed { inventory: self.inventory.clone(), ..observed }
+    /// What is there at a time, with the inventory as we know it.
+    pub fn complete(&self, observed: Observed, at: Timestamp) -> Observed {
+        Observed { inventory: self.inventory.clone(), at, ..observed }
     }
 }
 
@@ -120,7 +124,7 @@ async fn advance<T: Target>(
         let Some(observed) = target.observed(&order.unit) else {
             return Err(later("the cluster is not seen as a whole yet"));
         };
-        let observed = known.complete(observed);
+        let observed = known.complete(observed, order.now);
         let deletions = permitted(order, outlines, &observed);
         let plan = plan(outlines, &observed, &deletions);
         announce(order, target, known, outlines, &observed).await?;
@@ -159,7 +163,11 @@ async fn advance<T: Target>(
             return Err(failure);
         }
         // What was deleted goes in its own time; the watches tell when it is gone.
-        if plan.steps.iter().all(|step| matches!(step.change, crate::plan::Change::Delete { .. })) {
+        if plan
+            .steps
+            .iter()
+            .all(|step| matches!(step.change, Change::Delete { .. } | Change::SetAside { .. }))
+        {
             return Ok(());
         }
     }
@@ -191,7 +199,7 @@ impl Broken {
                 self.subscriptions.contains(&None)
                     || self.subscriptions.contains(&resource.subscription)
             }
-            Action::Delete { .. } | Action::Orphan { .. } => false,
+            Action::Delete { .. } | Action::SetAside { .. } | Action::Orphan { .. } => false,
         }
     }
 }
@@ -281,6 +289,7 @@ fn ranks(actions: Vec<Action>) -> Vec<Vec<Action>> {
             (resource.stage as u8, within)
         }
         Action::Orphan { .. } => (u8::MAX - 1, 0),
+        Action::SetAside { .. } => (u8::MAX, 0),
         Action::Delete { id, .. } => (u8::MAX, u8::from(id.is_namespace())),
     };
     let mut ranked: std::collections::BTreeMap<(u8, u8), Vec<Action>> =
@@ -298,7 +307,7 @@ async fn carry_out<T: Target>(order: &Order, target: &T, actions: Vec<Action>) -
             let done = target.apply(&order.unit, &action).await;
             let cause = match &action {
                 Action::Create { cause, .. } | Action::Update { cause, .. } => Some(cause.clone()),
-                Action::Delete { .. } | Action::Orphan { .. } => None,
+                Action::Delete { .. } | Action::SetAside { .. } | Action::Orphan { .. } => None,
             };
             Deed { verb: action.verb(), cause, done, took: started.elapsed() }
         })

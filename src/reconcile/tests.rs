@@ -12,6 +12,7 @@ use crate::model::Digest;
 use crate::model::ResourceId;
 use crate::model::Snapshot;
 use crate::plan::Action;
+use crate::plan::Aside;
 use crate::plan::Done;
 use crate::plan::Health;
 use crate::plan::Inventory;
@@ -61,6 +62,10 @@ impl World {
             } else {
                 Health::Ready
             },
+            aside: resource
+                .id
+                .is_database()
+                .then_some(Aside::For(jiff::SignedDuration::from_hours(24 * 90))),
         }
     }
 
@@ -176,6 +181,13 @@ impl Target for FakeTarget {
                     databases.entry(unit.clone()).or_default().remove(&id);
                 }
                 Done { id, outcome: Outcome::Deleted, live: None }
+            }
+            Action::SetAside { until, .. } => {
+                let announced = observed.inventory.entries[&id].leaving;
+                assert!(announced, "{id} is set aside before the inventory says so");
+                let live = databases.get_mut(unit).and_then(|found| found.get_mut(&id)).unwrap();
+                live.aside = Some(Aside::Until(*until));
+                Done { id, outcome: Outcome::Changed, live: Some(live.clone()) }
             }
             Action::Orphan { .. } => {
                 observed.live.remove(&id);
@@ -417,6 +429,53 @@ async fn a_removed_tenant_of_which_something_is_kept_is_retired_and_says_what() 
     assert!(kept > 1, "its namespace, volumes and database are kept");
     let reason = said.and_then(|status| status.reason);
     assert_eq!(reason, Some(format!("{kept} objects are kept by their policy")));
+}
+
+#[tokio::test]
+async fn a_database_is_set_aside_for_a_revert_and_goes_when_its_time_has_come() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world).await;
+    let package = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tenants-example/packages/kiteclass/standard.yaml"
+    ));
+    let package = package.unwrap().replacen("spec:\n", "spec:\n  dataOnRemoval: delete\n", 1);
+    let deleting = ("packages/kiteclass/standard.yaml", Some(package.as_str()));
+    daemon.converge(&example("1", &[deleting])).await;
+    let before = world.picture();
+    let databases = |log: Vec<String>| -> Vec<String> {
+        log.into_iter().filter(|line| line.contains("Database/")).collect()
+    };
+    world.take_log();
+    for commit in ["2", "4"] {
+        daemon.converge(&example(commit, &[deleting, ("tenants/acme/", None)])).await;
+        let name = databases(world.take_log()).pop().unwrap();
+        assert!(name.starts_with("set aside Database/kiteclass-acme/"), "{name}");
+        let status = daemon.said.iter().rev().find_map(|note| match note {
+            Note::Status(status) if status.unit == tenant("acme") => Some(status.clone()),
+            _ => None,
+        });
+        let status = status.unwrap();
+        assert_eq!(status.state, State::Retired);
+        let reason = status.reason.unwrap();
+        assert!(reason.ends_with(" is set aside until 2027-02-19"), "{reason}");
+        if commit == "2" {
+            daemon.converge(&example("3", &[deleting])).await;
+            assert_eq!(world.picture(), before, "a revert has it back");
+            world.take_log();
+        }
+    }
+    let until: Timestamp = "2027-02-19T00:00:00Z".parse().unwrap();
+    *daemon.clock.lock().unwrap() = until - jiff::SignedDuration::from_secs(1);
+    daemon.changed("acme");
+    daemon.settle().await;
+    assert_eq!(databases(world.take_log()), [""; 0]);
+    *daemon.clock.lock().unwrap() = until;
+    daemon.changed("acme");
+    daemon.settle().await;
+    let log = databases(world.take_log());
+    assert!(log.iter().any(|line| line.starts_with("delete Database/kiteclass-acme/")), "{log:?}");
+    assert_eq!(world.live_of("acme"), [""; 0]);
 }
 
 #[tokio::test]

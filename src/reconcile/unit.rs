@@ -20,6 +20,7 @@ use crate::plan::StageState;
 use crate::plan::departing;
 use crate::plan::limits::Departure;
 use crate::plan::plan;
+use crate::plan::preview::day;
 use crate::plan::progress::progress;
 
 use super::desired::DesiredUnit;
@@ -82,6 +83,15 @@ pub(super) struct Look {
     pub(super) unsettled_inventory: bool,
 }
 
+impl Look {
+    /// When something that is set aside has to go.
+    pub(super) fn next_drop(&self, now: Timestamp) -> Option<Instant> {
+        let next =
+            self.plan.aside.iter().map(|(_, until)| *until).filter(|until| *until > now).min()?;
+        Instant::now().checked_add(Duration::try_from(next.duration_since(now)).ok()?)
+    }
+}
+
 impl Unit {
     pub(super) fn outlines(&self) -> &[Outline] {
         self.desired.as_ref().map_or(&[], |desired| &desired.outlines)
@@ -94,8 +104,9 @@ impl Unit {
         known: &Known,
         observed: Observed,
         deletions: &Deletions,
+        now: Timestamp,
     ) -> Look {
-        let observed = known.complete(observed);
+        let observed = known.complete(observed, now);
         let outlines = self.outlines();
         let ids = departing(outlines, &observed);
         let departure = (!ids.is_empty()).then(|| Departure {
@@ -149,13 +160,15 @@ impl Unit {
                 1 => Some("1 object is kept by its policy".to_owned()),
                 kept => Some(format!("{kept} objects are kept by their policy")),
             };
-            return (State::Retired, kept);
+            let aside = aside(&look.plan);
+            let reason = [aside, kept].into_iter().flatten().collect::<Vec<_>>().join("; ");
+            return (State::Retired, (!reason.is_empty()).then_some(reason));
         }
         let unready = look.progress.iter().flat_map(|progress| &progress.stages);
         match unready.filter(|(_, state)| *state != StageState::Ready).map(|(stage, _)| stage).min()
         {
             Some(stage) => (State::Applying, Some(format!("stage {stage} comes next"))),
-            None => (State::Converged, None),
+            None => (State::Converged, aside(&look.plan)),
         }
     }
 
@@ -250,4 +263,14 @@ impl Unit {
             .filter(|why| self.explained.as_ref().is_none_or(|(about, _)| about != *why))
             .map(String::as_str)
     }
+}
+
+/// What is set aside, in words.
+fn aside(plan: &Plan) -> Option<String> {
+    let said: Vec<String> = plan
+        .aside
+        .iter()
+        .map(|(id, until)| format!("{id} is set aside until {}", day(*until)))
+        .collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }

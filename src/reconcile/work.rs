@@ -47,6 +47,7 @@ impl<T: Target> Reconciler<T> {
 
     fn start(&mut self, key: Key, failing: bool) {
         let deletions = self.deletions(&key);
+        let now = self.clock.now();
         let allowed_here = self.verdict == Verdict::Allowed && !self.is_held(&key);
         let Some(cluster) = self.clusters.get(&key.cluster) else { return };
         let Some(unit) = self.units.get_mut(&key) else { return };
@@ -63,6 +64,7 @@ impl<T: Target> Reconciler<T> {
             desired: unit.desired.clone(),
             known,
             announce: allowed_here,
+            now,
             deletions,
             judged: judged.unwrap_or_default(),
             superseded,

@@ -231,7 +231,7 @@ impl<'a> Unit<'a> {
         let mut value = own_document(document)?;
         let host = valid.hosts.first().map_or(Value::from(()), |host| host.as_str().into());
         let url = valid.hosts.first().map(|host| format!("https://{host}"));
-        let computed: [(&'static str, Value); 18] = [
+        let computed: [(&'static str, Value); 19] = [
             ("subdomain", document.spec.subdomain().into()),
             ("instance", names.instance.as_str().into()),
             ("namespace", namespace.name.as_str().into()),
@@ -249,6 +249,7 @@ impl<'a> Unit<'a> {
             ("phase", phase.to_string().into()),
             ("suspended", (!phase.runs()).into()),
             ("onDelete", on_delete(package.data_on_removal).into()),
+            ("retentionDays", lifecycle.retention.about_seconds().div_ceil(86_400).into()),
             ("labels", self.labels(Some(valid))),
         ];
         value.0.retain(|(name, _)| computed.iter().all(|(other, _)| name != other));

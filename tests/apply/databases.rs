@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 
+use jiff::SignedDuration;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use serde_json::json;
@@ -23,6 +25,7 @@ use tenantry::model::UnitName;
 use tenantry::model::cluster::DatabaseServer;
 use tenantry::model::resource::OnDelete;
 use tenantry::model::resource::Stage;
+use tenantry::plan::Aside;
 use tenantry::plan::Done;
 use tenantry::plan::Health;
 use tenantry::plan::Live;
@@ -325,6 +328,144 @@ async fn a_database_in_use_is_removed_with_its_role() {
     assert_eq!(done.outcome, Outcome::Deleted);
     assert_eq!(world.is_there().await, (false, false));
     world.databases.delete(&world.id(), &live.uid).await.unwrap();
+}
+
+/// Now, and in thirty days.
+fn times() -> (Timestamp, Timestamp) {
+    let now: Timestamp = "2026-11-24T09:00:00Z".parse().unwrap();
+    (now, now + SignedDuration::from_hours(24 * 30))
+}
+
+impl World {
+    /// Writes a line that has to be there when the database comes back.
+    async fn write(&self) {
+        let mut inside = self.admin(&self.name).await;
+        let sql = "create table if not exists main.t (x int); insert into main.t values (7)";
+        sqlx::raw_sql(sql).execute(&mut inside).await.unwrap();
+    }
+
+    async fn what_was_written_is_there(&self) {
+        let mut tenant = self.admin(&self.name).await;
+        let (x,): (i32,) =
+            sqlx::query_as("select x from main.t").fetch_one(&mut tenant).await.unwrap();
+        assert_eq!(x, 7);
+    }
+}
+
+#[tokio::test]
+async fn a_database_set_aside_is_reached_by_nobody_and_comes_back_with_what_is_in_it() {
+    let Some(world) = world().await else { return };
+    let live = world.apply(json!({"retentionDays": 30})).await.live.unwrap();
+    assert_eq!(live.aside, Some(Aside::For(SignedDuration::from_hours(24 * 30))));
+    world.write().await;
+    let mut inside = world.log_in("first-password").await.unwrap();
+    let done = world.databases.set_aside(&world.id(), &live.uid, times()).await.unwrap();
+    assert_eq!(done.live.as_ref().unwrap().set_aside(), Some(times().1));
+    assert_eq!(world.seen().await, done.live);
+    assert_eq!(world.is_there().await, (true, false), "the role stays, the name is free");
+    assert!(sqlx::raw_sql("select 1").execute(&mut inside).await.is_err());
+    let aside = format!(
+        "from pg_database join pg_shdescription on objoid = pg_database.oid where not datallowconn and \
+         datname like '{0}_aside_20261124_%' and description like '%\"id\":\"{0}/db\"%\"database\":\"{0}\"%'",
+        world.name
+    );
+    assert!(world.exists(&aside).await, "its name and its comment say what it is");
+
+    let again = world.databases.set_aside(&world.id(), &live.uid, (times().1, times().1)).await;
+    assert_eq!(again.unwrap().live, done.live, "what was promised is not promised anew");
+
+    let back = world.apply(json!({"retentionDays": 30})).await;
+    assert_eq!(back.outcome, Outcome::Changed);
+    assert_eq!(back.live.as_ref().unwrap().set_aside(), None);
+    world.what_was_written_is_there().await;
+    world.log_in("first-password").await.unwrap();
+    assert_eq!(world.apply(json!({"retentionDays": 30})).await.outcome, Outcome::Unchanged);
+}
+
+#[tokio::test]
+async fn setting_aside_and_taking_back_are_continued_wherever_they_are_cut_short() {
+    for set_aside in 0..=4 {
+        let mut taken_back = 0;
+        loop {
+            let Some(world) = world().await else { return };
+            let live = world.apply(json!({})).await.live.unwrap();
+            world.write().await;
+            let (id, uid) = (world.id(), &live.uid);
+            let _ = world.databases.set_aside_up_to(&id, uid, times(), set_aside).await;
+            let half = world.seen().await.expect("it is still known");
+            assert_eq!(half.set_aside().is_some(), set_aside == 4, "it is aside at the very end");
+            let resource = world.resource(&json!({}));
+            let password = secret("first-password");
+            let cut = world.databases.apply_up_to(&world.unit, &resource, &password, taken_back);
+            let whole = cut.await.is_ok();
+            // Whatever was done by halves: it can be set aside, and then have its end or come back.
+            let done = world.databases.set_aside(&id, uid, times()).await.unwrap();
+            assert!(done.live.unwrap().set_aside().is_some(), "{set_aside} {taken_back}");
+            if taken_back % 2 == 0 {
+                world.apply(json!({})).await;
+                world.what_was_written_is_there().await;
+                world.log_in("first-password").await.unwrap();
+                assert_eq!(world.apply(json!({})).await.outcome, Outcome::Unchanged);
+            } else {
+                world.databases.delete(&id, uid).await.unwrap();
+                assert_eq!(world.seen().await, None);
+                let left = format!("from pg_database where datname like '{}_aside%'", world.name);
+                assert!(!world.exists(&left).await);
+                assert_eq!(world.is_there().await, (false, false));
+            }
+            if whole {
+                break;
+            }
+            taken_back += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_back_by_halves_and_is_set_aside_again_has_its_whole_time() {
+    for taken_back in 1..=3 {
+        let Some(world) = world().await else { return };
+        let live = world.apply(json!({})).await.live.unwrap();
+        let (id, uid) = (world.id(), &live.uid);
+        world.databases.set_aside(&id, uid, times()).await.unwrap();
+        let password = secret("first-password");
+        let resource = world.resource(&json!({}));
+        let _ = world.databases.apply_up_to(&world.unit, &resource, &password, taken_back).await;
+        assert_eq!(world.seen().await.unwrap().set_aside(), None, "{taken_back}");
+        let later = (times().1, times().1 + SignedDuration::from_hours(24 * 30));
+        let done = world.databases.set_aside(&id, uid, later).await.unwrap();
+        assert_eq!(done.live.unwrap().set_aside(), Some(later.1), "{taken_back}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_neither_set_aside_nor_overwritten_by_what_comes_back() {
+    let Some(world) = world().await else { return };
+    let live = world.apply(json!({})).await.live.unwrap();
+    world.databases.set_aside(&world.id(), "another-uid", times()).await.unwrap();
+    assert_eq!(world.is_there().await, (true, true));
+    world.databases.set_aside(&world.id(), &live.uid, times()).await.unwrap();
+    world.run(&format!("create database {}", world.name)).await;
+    let error = world.try_apply(json!({})).await.unwrap_err();
+    assert!(error.to_string().contains("exists and is not ours"), "{error}");
+    assert!(world.seen().await.unwrap().set_aside().is_some(), "it waits, untouched");
+    world.run(&format!("drop database {}", world.name)).await;
+    world.apply(json!({})).await;
+}
+
+#[tokio::test]
+async fn an_admin_who_is_no_superuser_sets_aside_and_takes_back() {
+    let Some(world) = world().await else { return };
+    let admin = format!("{}_admin", world.name);
+    world.run(&format!("create role {admin} login createdb createrole password 'admin'")).await;
+    let databases = connect(world.server, &admin, "admin");
+    let world = World { databases, ..world };
+    let live = world.apply(json!({})).await.live.unwrap();
+    let _inside = world.log_in("first-password").await.unwrap();
+    let done = world.databases.set_aside(&world.id(), &live.uid, times()).await.unwrap();
+    assert!(done.live.unwrap().set_aside().is_some());
+    assert_eq!(world.apply(json!({})).await.live.unwrap().set_aside(), None);
+    world.log_in("first-password").await.unwrap();
 }
 
 #[tokio::test]

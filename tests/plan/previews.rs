@@ -97,6 +97,10 @@ impl Story {
     }
 }
 
+fn now() -> jiff::Timestamp {
+    "2026-11-24T09:00:00Z".parse().unwrap()
+}
+
 /// The preview of the way between two states; this is the only call to [`between`].
 fn preview(from: &[Story], to: &[Story]) -> Preview {
     preview_within(&DeletionLimit::default(), from, to)
@@ -113,7 +117,7 @@ fn preview_within(limit: &DeletionLimit, from: &[Story], to: &[Story]) -> Previe
         side.iter().position(|rendered| rendered.unit == *name)
     };
     let units = names.into_iter().filter_map(|name| {
-        between(find(&from, name).map(|at| &from[at]), find(&to, name).map(|at| &to[at]))
+        between(find(&from, name).map(|at| &from[at]), find(&to, name).map(|at| &to[at]), now())
     });
     let deletions = Deletions { limit: limit.clone(), approved: Vec::new() };
     Preview::new(units, Vec::new(), &deletions, None)

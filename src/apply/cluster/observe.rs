@@ -131,6 +131,7 @@ impl Seen {
             changed_by: self.changed_by(),
             deleting: self.metadata.deletion_timestamp.is_some(),
             health: health(kind, self),
+            aside: None,
         }
     }
 

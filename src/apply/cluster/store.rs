@@ -279,7 +279,7 @@ impl Store {
                 Some((ResourceId::clone(id), known.live.clone()))
             })
             .collect();
-        Ok(Observed { inventory: inventory.unwrap_or_default(), live, databases_away: None })
+        Ok(Observed { inventory: inventory.unwrap_or_default(), live, ..Observed::default() })
     }
 }
 

@@ -11,6 +11,7 @@ mod observe;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use sqlx::PgConnection;
 
 use crate::apply::error::ApplyError;
@@ -30,8 +31,10 @@ use observe::Which;
 use scram::Remembered;
 use server::Server;
 use server::Session;
+use statements::Database;
 use statements::Mark;
 use statements::Place;
+use statements::SetAside;
 use statements::Statement;
 use statements::There;
 use statements::Verifier;
@@ -182,6 +185,35 @@ impl Databases {
         Ok(Done { id: id.clone(), outcome: Outcome::Deleted, live: None })
     }
 
+    /// Puts the database that has this identity where nobody reaches it, until it is deleted or
+    /// asked for again.
+    pub async fn set_aside(
+        &self,
+        id: &ResourceId,
+        uid: &str,
+        (now, until): (Timestamp, Timestamp),
+    ) -> Result<Done, ApplyError> {
+        self.set_aside_up_to(id, uid, (now, until), usize::MAX).await
+    }
+
+    /// As [`Databases::set_aside`], but cut short after so many statements.
+    pub async fn set_aside_up_to(
+        &self,
+        id: &ResourceId,
+        uid: &str,
+        (since, until): (Timestamp, Timestamp),
+        statements: usize,
+    ) -> Result<Done, ApplyError> {
+        let aside = SetAside { since, until };
+        let decide = |there: &There, uid: &str| statements::setting_aside(there, uid, aside);
+        self.take_leave(id, uid, statements, decide).await?;
+        let mut session = self.server.session().await?;
+        let found = look(&mut session, &Which::Marked { part: &observe::uid_part(uid) }).await?;
+        server::leave(session.connection).await;
+        let live = found.iter().find(|there| there.id().as_ref() == Some(id)).and_then(There::live);
+        Ok(Done { id: id.clone(), outcome: Outcome::Changed, live })
+    }
+
     /// Takes our marks off the database and the role. They stay, and are nobody's.
     pub async fn orphan(&self, id: &ResourceId) -> Result<Done, ApplyError> {
         let part = observe::id_part(&short(id));
@@ -201,7 +233,7 @@ impl Databases {
         id: &ResourceId,
         uid: &str,
         statements: usize,
-        decide: fn(&There, &str) -> Vec<Statement>,
+        decide: impl Fn(&There, &str) -> Vec<Statement>,
     ) -> Result<(), ApplyError> {
         let _place = self.server.place().await;
         let session = self.server.session().await?;
@@ -245,12 +277,19 @@ impl Work<'_> {
         if let Some(other) = roles.iter().find(|role| role.name != spec.role) {
             return Err(renamed("role", &other.name, &spec.role));
         }
-        if let Some(other) = databases.iter().find(|database| database.name != spec.database) {
+        // What is set aside is under another name, and is taken back where nobody has taken its own.
+        let aside = |database: &Database| {
+            let mark = database.mark.as_ref();
+            mark.is_some_and(|mark| mark.aside.is_some() && mark.database == spec.database)
+        };
+        let other = |database: &&Database| database.name != spec.database && !aside(database);
+        if let Some(other) = databases.iter().find(other) {
             return Err(renamed("database", &other.name, &spec.database));
         }
+        let named = databases.iter().find(|database| database.name == spec.database);
         Ok(There {
             role: roles.into_iter().next(),
-            database: databases.into_iter().next(),
+            database: named.or(databases.first()).cloned(),
             superuser: self.session.superuser,
         })
     }
@@ -321,6 +360,8 @@ fn wanted<'a>(
         database: spec.database.clone(),
         secret: None,
         password: known.and_then(|mark| mark.password.clone()),
+        retention_days: spec.retention_days,
+        aside: None,
         rendered: None,
     };
     let is_ours = there.role.as_ref().is_some_and(|role| role.password_is_ours);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use sqlx::AssertSqlSafe;
 use sqlx::PgConnection;
 use sqlx::Row as _;
@@ -14,6 +15,7 @@ use crate::model::Digest;
 use crate::model::ResourceId;
 use crate::model::resource::DATABASE;
 use crate::model::resource::OUR_GROUP;
+use crate::plan::Aside;
 use crate::plan::Health;
 use crate::plan::Live;
 
@@ -184,7 +186,18 @@ impl There {
         let mark = self.mark()?;
         let database = self.database.as_ref();
         let rendered = database.and_then(|database| database.mark.as_ref()?.rendered);
+        // Marked both, and renamed: only then it is aside. The rest is on its way there, or back.
+        let role_is_aside = self
+            .role
+            .as_ref()
+            .is_none_or(|role| role.mark.as_ref().is_some_and(|mark| mark.aside.is_some()));
+        let aside = database.and_then(|database| {
+            let mark = database.mark.as_ref()?;
+            mark.aside.filter(|_| role_is_aside && database.name != mark.database)
+        });
+        let time = SignedDuration::from_hours(24 * i64::from(mark.retention_days));
         let health = match rendered {
+            _ if aside.is_some() => Health::Progressing("it is set aside".into()),
             Some(_) => Health::Ready,
             None => Health::Progressing("it is being made".into()),
         };
@@ -196,6 +209,7 @@ impl There {
             changed_by: None,
             deleting: false,
             health,
+            aside: Some(aside.map_or(Aside::For(time), |aside| Aside::Until(aside.until))),
         })
     }
 

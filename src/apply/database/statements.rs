@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::apply::error::ApplyError;
 use crate::model::Digest;
 use crate::model::resource::DatabaseSpec;
+use crate::model::resource::default_retention_days;
 
 use super::scram::Remembered;
 
@@ -61,9 +63,22 @@ pub(super) struct Mark {
     /// On the role: the password that was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) password: Option<Remembered>,
+    /// How many days it is set aside for, before it is dropped.
+    #[serde(default = "default_retention_days")]
+    pub(super) retention_days: u16,
+    /// It is set aside, or about to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) aside: Option<SetAside>,
     /// On the database: the digest of the resource that was applied to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) rendered: Option<Digest>,
+}
+
+/// Since when something is set aside, and when it is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SetAside {
+    pub(super) since: Timestamp,
+    pub(super) until: Timestamp,
 }
 
 /// Every comment of ours begins so.
@@ -245,6 +260,10 @@ pub(super) fn outside(wanted: &Wanted<'_>, there: &There) -> Result<Vec<Statemen
     } else {
         is_ours("database", &database.name, database.mark.as_ref(), mark)?;
     }
+    let back = database.mark.as_ref().filter(|mark| mark.aside.is_some());
+    if database.name != spec.database && back.is_some() {
+        statements.push(rename(&database.name, &spec.database, "taking back"));
+    }
     if database.owner != spec.role {
         statements.push(Statement {
             place: Place::Server,
@@ -256,7 +275,7 @@ pub(super) fn outside(wanted: &Wanted<'_>, there: &There) -> Result<Vec<Statemen
             ),
         });
     }
-    if database.mark.is_none() || !database.open || database.public {
+    if database.mark.is_none() || back.is_some() || !database.open || database.public {
         statements.push(claim_database(wanted));
     }
     Ok(statements)
@@ -348,6 +367,86 @@ pub(super) fn removal(there: &There, uid: &str) -> Vec<Statement> {
         });
     }
     statements
+}
+
+/// What has to be said to set aside what has this identity: nobody reaches the database any more,
+/// and its name says what it is and since when. The role stays, because it owns it.
+///
+/// The marks come first and the name comes last: with a mark and its old name, it is set aside
+/// half, and the next run goes on. What was promised is not promised anew, unless it was taken
+/// back meanwhile: the mark of the role is the first to be set and the first to be taken off.
+pub(super) fn setting_aside(there: &There, uid: &str, aside: SetAside) -> Vec<Statement> {
+    let ours = |mark: Option<&Mark>| mark.filter(|mark| &*mark.uid == uid).cloned();
+    let role = there.role.as_ref().and_then(|role| Some((role, ours(role.mark.as_ref())?)));
+    let Some(database) = &there.database else { return removal(there, uid) };
+    let left_by_us = || {
+        let (role, mark) = role.as_ref().filter(|_| database.mark.is_none())?;
+        (database.owner == role.name && mark.database == database.name).then(|| mark.clone())
+    };
+    let Some(mark) = ours(database.mark.as_ref()).or_else(left_by_us) else { return Vec::new() };
+    let promised = role.as_ref().map_or(mark.aside, |(_, mark)| mark.aside);
+    let aside = promised.unwrap_or(aside);
+    let say = |doing: String, sql: String| Statement { place: Place::Server, doing, sql };
+    let mut statements = Vec::new();
+    if let Some((role, mark)) = &role
+        && (role.login || mark.aside.is_none())
+    {
+        let name = identifier(&role.name);
+        let mark = Mark { aside: Some(aside), ..mark.clone() };
+        statements.push(say(
+            format!("shutting the role `{}` out", role.name),
+            format!(
+                "alter role {name} nologin; comment on role {name} is {}",
+                literal(&mark.comment())
+            ),
+        ));
+    }
+    let original = mark.database.clone();
+    let is_marked = database.mark.as_ref().is_some_and(|mark| mark.aside == Some(aside));
+    if !is_marked || database.open {
+        let mark = Mark { aside: Some(aside), ..database_mark(&mark) };
+        statements.push(say(
+            format!("shutting the database `{}`", database.name),
+            format!(
+                "alter database {} with allow_connections false; {}",
+                identifier(&database.name),
+                comment_on_database(&database.name, &mark)
+            ),
+        ));
+    }
+    if database.name == original {
+        statements.push(say(
+            format!("ending the connections to `{original}`"),
+            format!(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity \
+                 where datname = {} and backend_type = 'client backend'",
+                literal(&original)
+            ),
+        ));
+        statements.push(rename(&original, &name_aside(&original, uid, aside), "setting aside"));
+    }
+    statements
+}
+
+fn rename(from: &str, to: &str, doing: &str) -> Statement {
+    Statement {
+        place: Place::Server,
+        doing: format!("{doing} the database `{from}` as `{to}`"),
+        sql: format!("alter database {} rename to {}", identifier(from), identifier(to)),
+    }
+}
+
+/// `acme_aside_20261124_5c0f9a7e31d2`: what it was, since when it is aside, and the end of its
+/// identity, by which it is told from another of that name and day.
+fn name_aside(original: &str, uid: &str, aside: SetAside) -> String {
+    let end: String = uid.chars().filter(char::is_ascii_alphanumeric).collect();
+    let end = &end[end.len().saturating_sub(12)..];
+    let suffix = format!("_aside_{}_{end}", aside.since.strftime("%Y%m%d"));
+    let mut room = LONGEST_NAME.saturating_sub(suffix.len()).min(original.len());
+    while !original.is_char_boundary(room) {
+        room -= 1;
+    }
+    format!("{}{suffix}", &original[..room])
 }
 
 /// What has to be said to take our marks off.
@@ -451,7 +550,7 @@ fn role_mark(wanted: &Wanted<'_>) -> Mark {
 }
 
 fn database_mark(mark: &Mark) -> Mark {
-    Mark { secret: None, password: None, rendered: None, ..mark.clone() }
+    Mark { secret: None, password: None, aside: None, rendered: None, ..mark.clone() }
 }
 
 fn is_ours(
@@ -483,6 +582,7 @@ mod tests {
             extensions: vec!["pgcrypto".into()],
             connections: Some(20),
             login: true,
+            retention_days: 30,
             secret: SecretKey { namespace: "ns".into(), name: "db".into(), key: "password".into() },
         }
     }
@@ -495,6 +595,8 @@ mod tests {
             database: "acme".into(),
             secret: None,
             password: None,
+            retention_days: 30,
+            aside: None,
             rendered: None,
         }
     }
@@ -608,6 +710,38 @@ mod tests {
             doings(&removal(&there, "uid-1")),
             ["dropping the database `acme`", "dropping the role `acme`"]
         );
+    }
+
+    fn thirty_days() -> SetAside {
+        let since: Timestamp = "2026-11-24T09:00:00Z".parse().unwrap();
+        SetAside { since, until: since + jiff::SignedDuration::from_hours(24 * 30) }
+    }
+
+    #[test]
+    fn what_is_set_aside_is_shut_before_it_is_renamed_and_keeps_its_role() {
+        let statements = setting_aside(&there(&spec()), "uid-1", thirty_days());
+        assert_eq!(
+            doings(&statements),
+            [
+                "shutting the role `acme` out",
+                "shutting the database `acme`",
+                "ending the connections to `acme`",
+                "setting aside the database `acme` as `acme_aside_20261124_uid1`",
+            ]
+        );
+        let other = setting_aside(&there(&spec()), "uid-2", thirty_days());
+        assert!(other.is_empty(), "what is not ours is not touched: {other:?}");
+    }
+
+    #[test]
+    fn a_name_aside_is_never_cut_off_by_the_server() {
+        for original in ["a".repeat(63), "ü".repeat(31)] {
+            let name = name_aside(&original, "0193a5b2-c3d4-7000-8000-5c0f9a7e31d2", thirty_days());
+            assert!(
+                name.len() <= LONGEST_NAME && name.ends_with("_aside_20261124_5c0f9a7e31d2"),
+                "{name}"
+            );
+        }
     }
 
     #[test]
