@@ -65,7 +65,11 @@ fn rendered(desired: &Desired) -> BTreeMap<UnitName, Rendered> {
     desired.units.iter().map(render).collect()
 }
 
-fn preview(from: &BTreeMap<UnitName, Rendered>, to: &Desired, wanted: &BTreeMap<UnitName, Rendered>) -> Preview {
+fn preview(
+    from: &BTreeMap<UnitName, Rendered>,
+    to: &Desired,
+    wanted: &BTreeMap<UnitName, Rendered>,
+) -> Preview {
     let names: std::collections::BTreeSet<&UnitName> = from.keys().chain(wanted.keys()).collect();
     let units = names.into_iter().filter_map(|name| between(from.get(name), wanted.get(name)));
     let held = to.held.iter().map(|(unit, why)| Held { unit: unit.clone(), why: why.clone() });

@@ -10,6 +10,7 @@ use super::*;
 use crate::model::Commit;
 use crate::model::Snapshot;
 use crate::model::resource::OnDelete;
+use crate::plan::Deletions;
 use crate::plan::plan;
 
 #[path = "../../tests/support/business.rs"]

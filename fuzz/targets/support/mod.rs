@@ -35,6 +35,7 @@ pub fn files<'input>(input: &'input [u8], first: &str) -> BTreeMap<String, &'inp
 /// Some files of the example.
 pub fn example(paths: &[&str]) -> BTreeMap<String, Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tenants-example");
-    let read = |path: &&str| ((*path).to_owned(), std::fs::read(root.join(path)).expect("it is there"));
+    let read =
+        |path: &&str| ((*path).to_owned(), std::fs::read(root.join(path)).expect("it is there"));
     paths.iter().map(read).collect()
 }
