@@ -122,9 +122,8 @@ impl Mark {
     fn style(self) -> Style {
         let colour = match self {
             Self::Create => AnsiColor::Green,
-            Self::Update => AnsiColor::Yellow,
+            Self::Update | Self::Aside => AnsiColor::Yellow,
             Self::Delete => AnsiColor::Red,
-            Self::Aside => AnsiColor::Yellow,
             Self::Release | Self::Keep => AnsiColor::Cyan,
             Self::Parked => AnsiColor::Magenta,
         };
