@@ -11,7 +11,7 @@ use super::world::sandbox;
 
 const EVERY: Duration = Duration::from_millis(400);
 
-/// Waits until the ConfigMaps were verified, and says how much the watch had missed.
+/// Waits until the config maps were verified, and says how much the watch had missed.
 async fn verified(watching: &mut Watching) -> usize {
     let configuration =
         |event: &Event| matches!(event, Event::Verified { what, .. } if what == "ConfigMap");

@@ -30,7 +30,9 @@ fn shuffled(business: &Business, order: &[usize], places: &[usize]) -> Business 
         files.entry(format!("{folder}{place}")).or_default().push(text);
     }
     let files = files.into_iter().map(|(path, texts)| (path, texts.join("---\n"))).collect();
-    Business { files, ..business.clone() }
+    let mut shuffled = business.clone();
+    shuffled.files = files;
+    shuffled
 }
 
 /// Everything that may come of it, but places.
