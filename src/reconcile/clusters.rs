@@ -73,7 +73,7 @@ impl<T: Target> Reconciler<T> {
     fn know_units(&mut self, name: &Name) {
         let Some(cluster) = self.clusters.get(name) else { return };
         for unit in cluster.target.units() {
-            self.units.entry(Key { cluster: name.clone(), unit }).or_default();
+            self.unit(&Key { cluster: name.clone(), unit });
         }
     }
 

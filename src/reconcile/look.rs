@@ -12,6 +12,7 @@ use super::note::Note;
 use super::run::Known;
 use super::unit::Key;
 use super::unit::Look;
+use super::unit::Unit;
 use super::world::Target;
 
 impl<T: Target> Reconciler<T> {
@@ -43,6 +44,14 @@ impl<T: Target> Reconciler<T> {
         self.act_on(key, &look, now);
     }
 
+    /// A unit as it is known, which may be for the first time.
+    pub(super) fn unit(&mut self, key: &Key) -> &mut Unit {
+        let held = self.desired.as_ref().and_then(|desired| desired.held.get(&key.unit));
+        self.units
+            .entry(key.clone())
+            .or_insert_with(|| Unit { held: held.cloned(), ..Unit::default() })
+    }
+
     /// What a unit looks like now; none while its cluster is not seen as a whole.
     pub(super) fn glance(&mut self, key: &Key) -> Option<(Deletions, Look)> {
         let cluster = self.clusters.get(&key.cluster)?;
@@ -51,7 +60,7 @@ impl<T: Target> Reconciler<T> {
         }
         let observed = cluster.target.observed(&key.unit)?;
         let (deletions, now) = (self.deletions(key), self.clock.now());
-        let unit = self.units.entry(key.clone()).or_default();
+        let unit = self.unit(key);
         let known = unit.known.get_or_insert_with(|| Known {
             inventory: observed.inventory.clone(),
             written: observed.inventory.clone(),
@@ -68,10 +77,11 @@ impl<T: Target> Reconciler<T> {
             let unit = key.unit.clone();
             let _ = self.notes.send(Note::Stage { unit, subscription, stage, state, at: now });
         }
-        let announcing = !look
-            .departure
-            .as_ref()
-            .is_none_or(|departure| departure.ids.iter().all(|(_, announced)| *announced))
+        // What is held announces nothing: it is not among those who lose something.
+        let announcing = self
+            .departures
+            .get(key)
+            .is_some_and(|departure| departure.ids.iter().any(|(_, announced)| !announced))
             && self.verdict == Verdict::Allowed;
         let due = look.plan.has_due()
             || announcing

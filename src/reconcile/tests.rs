@@ -265,16 +265,27 @@ pub(super) struct Daemon {
 
 impl Daemon {
     pub(super) async fn over(world: &Arc<World>) -> Self {
+        let daemon = Self::that_sees_nothing_yet(world);
+        daemon.sees();
+        daemon
+    }
+
+    /// It knows of the cluster, and its watches have told nothing so far.
+    fn that_sees_nothing_yet(world: &Arc<World>) -> Self {
         let clock = Arc::new(Mutex::new("2026-11-21T00:00:00Z".parse().unwrap()));
         let time = Arc::clone(&clock);
         let (sender, notes) = mpsc::unbounded_channel();
         let (junction, task) = Junction::start(Clock::of(move || *time.lock().unwrap()), sender);
         let cluster: Name = "saigon".parse().unwrap();
         let target = Arc::new(FakeTarget(Arc::clone(world)));
-        junction.tell(Event::Targets(BTreeMap::from([(cluster.clone(), Arc::clone(&target))])));
-        junction.tell(Event::Databases(cluster.clone(), target.look_at_databases().await));
-        junction.tell(Event::Synced(cluster));
+        junction.tell(Event::Targets(BTreeMap::from([(cluster, target)])));
         Self { junction, task, notes, desired: None, clock, said: Vec::new() }
+    }
+
+    fn sees(&self) {
+        let cluster: Name = "saigon".parse().unwrap();
+        self.junction.tell(Event::Databases(cluster.clone(), Ok(())));
+        self.junction.tell(Event::Synced(cluster));
     }
 
     /// Takes a commit, and does not wait for anything.
@@ -533,6 +544,21 @@ async fn a_broken_file_holds_its_tenant_and_nobody_else() {
         world.take_log()[0].starts_with("update Deployment/"),
         "its last good state is still enforced"
     );
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_broken_when_the_daemon_starts_is_held_and_left_alone() {
+    let world = Arc::new(World::default());
+    Daemon::over(&world).await.converge(&example("1", &[])).await;
+    let before = world.live_of("acme");
+    world.take_log();
+    let mut restarted = Daemon::that_sees_nothing_yet(&world);
+    restarted.take(&example("2", &[("tenants/acme/school.yaml", Some("kind: ["))]));
+    restarted.sees();
+    let states = restarted.settle().await;
+    assert_eq!(states["acme"], State::Held);
+    assert_eq!(world.live_of("acme"), before);
+    assert_eq!(world.take_log(), [""; 0]);
 }
 
 #[tokio::test]

@@ -208,14 +208,17 @@ impl Collection {
     }
 }
 
-/// What there is of customers' databases and roles, without passwords and identities.
+/// What there is of customers' databases and roles, without passwords and identities, and without
+/// what was removed and is set aside until its retention is over.
 async fn databases(ground: &Ground) -> BTreeMap<String, String> {
     let mut server = PgConnection::connect(&ground.databases.url("postgres")).await.unwrap();
     let mut found = BTreeMap::new();
     let roles = "select rolname::text, concat_ws(' ', rolcanlogin, rolconnlimit, rolsuper) \
-                 from pg_roles where rolname !~ '^(pg_|postgres$)'";
+                 from pg_roles where rolname !~ '^(pg_|postgres$)' and not exists ( \
+                   select from pg_database where datdba = pg_roles.oid and datname ~ '_aside_')";
     let names = "select datname::text, concat_ws(' ', pg_get_userbyid(datdba), datallowconn) \
-                 from pg_database where datname not in ('postgres', 'template0', 'template1', 'history')";
+                 from pg_database where datname !~ '_aside_' \
+                   and datname not in ('postgres', 'template0', 'template1', 'history')";
     for (what, query) in [("role", roles), ("database", names)] {
         for row in sqlx::query(query).fetch_all(&mut server).await.unwrap() {
             let (name, says): (String, String) = (row.get(0), row.get(1));

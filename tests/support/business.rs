@@ -43,8 +43,8 @@ enum Change {
 fn change() -> impl Strategy<Value = Change> {
     let any = 0..16_usize;
     let day = prop_oneof![
-        Just("2026-01-31"),
-        Just("2026-10-31"),
+        Just("2026-11-12"),
+        Just("2026-11-20"),
         Just("2026-11-22"),
         Just("2026-12-31"),
         Just("2040-02-29"),
