@@ -43,7 +43,7 @@ pub(crate) fn run() {
             None => None,
         };
         let said = |times: &[Duration]| {
-            format!("p50 {:.0?}, p99 {:.0?}", quantile(times, 50), quantile(times, 99))
+            format!("p50 {:.0?}, p99 {:.2?}", quantile(times, 50), quantile(times, 99))
         };
         let real = on_real
             .map_or_else(|| "not measured".to_owned(), |times| said(&times));
