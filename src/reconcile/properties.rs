@@ -62,7 +62,7 @@ fn kept(world: &World) -> BTreeSet<String> {
 
 async fn the_way_does_not_matter(story: &[Business]) {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     for (commit, business) in story.iter().enumerate() {
         converge(&mut daemon, 2 * commit, business).await;
         assert_nothing_is_left_to_do(&world, business);
@@ -72,12 +72,12 @@ async fn the_way_does_not_matter(story: &[Business]) {
         assert_eq!(world.take_log(), [""; 0], "a second pass writes nothing");
     }
     let Some(last) = story.last() else { return };
-    let mut restarted = Daemon::over(&world).await;
+    let mut restarted = Daemon::over(&world);
     converge(&mut restarted, 2 * story.len(), last).await;
     assert_eq!(world.take_log(), [""; 0], "nor does a daemon that starts again");
 
     let straight = Arc::new(World::default());
-    converge(&mut Daemon::over(&straight).await, 0, last).await;
+    converge(&mut Daemon::over(&straight), 0, last).await;
     let (mut there, wanted) = (world.picture(), straight.picture());
     let kept = kept(&world);
     there.retain(|id, _| wanted.contains_key(id) || !kept.contains(id));

@@ -264,7 +264,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    pub(super) async fn over(world: &Arc<World>) -> Self {
+    pub(super) fn over(world: &Arc<World>) -> Self {
         let daemon = Self::that_sees_nothing_yet(world);
         daemon.sees();
         daemon
@@ -348,7 +348,7 @@ impl Drop for Daemon {
 #[tokio::test]
 async fn the_example_converges_and_a_second_pass_writes_nothing() {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     let states = daemon.converge(&example("1", &[])).await;
     assert!(states.values().all(|state| *state == State::Converged), "{states:?}");
     assert!(
@@ -361,7 +361,7 @@ async fn the_example_converges_and_a_second_pass_writes_nothing() {
     daemon.converge(&example("2", &[("README.yaml", Some("# nothing\n"))])).await;
     assert_eq!(world.take_log(), [""; 0]);
 
-    let mut restarted = Daemon::over(&world).await;
+    let mut restarted = Daemon::over(&world);
     restarted.converge(&example("2", &[])).await;
     assert_eq!(
         world.take_log(),
@@ -373,7 +373,7 @@ async fn the_example_converges_and_a_second_pass_writes_nothing() {
 #[tokio::test]
 async fn drift_is_put_back() {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     daemon.converge(&example("1", &[])).await;
     world.take_log();
     world.edit("acme", "Deployment", |live| live.owned = Digest::of(b"scaled by hand"));
@@ -390,7 +390,7 @@ async fn drift_is_put_back() {
 #[tokio::test]
 async fn who_undoes_our_work_again_and_again_is_named_and_left_alone() {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     daemon.converge(&example("1", &[])).await;
     for _ in 0..7 {
         world.edit("acme", "Deployment", |live| {
@@ -411,7 +411,7 @@ async fn who_undoes_our_work_again_and_again_is_named_and_left_alone() {
 #[tokio::test]
 async fn a_removed_tenant_goes_and_a_revert_brings_it_back() {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     daemon.converge(&example("1", &[])).await;
     let before = world.picture();
     daemon.converge(&example("2", &[("tenants/acme/", None)])).await;
@@ -428,7 +428,7 @@ async fn a_removed_tenant_goes_and_a_revert_brings_it_back() {
 #[tokio::test]
 async fn a_removed_tenant_of_which_something_is_kept_is_retired_and_says_what() {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     daemon.converge(&example("1", &[])).await;
     let states = daemon.converge(&example("2", &[("tenants/acme/", None)])).await;
     assert_eq!(states["acme"], State::Retired);
@@ -445,7 +445,7 @@ async fn a_removed_tenant_of_which_something_is_kept_is_retired_and_says_what() 
 #[tokio::test]
 async fn a_database_is_set_aside_for_a_revert_and_goes_when_its_time_has_come() {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     let package = std::fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tenants-example/packages/kiteclass/standard.yaml"
@@ -492,7 +492,7 @@ async fn a_database_is_set_aside_for_a_revert_and_goes_when_its_time_has_come() 
 #[tokio::test]
 async fn a_commit_that_deletes_too_much_is_parked_until_it_is_approved() {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     daemon.converge(&example("1", &[])).await;
     let before = world.picture();
     let gone = [("tenants/", None)];
@@ -521,7 +521,7 @@ async fn a_commit_that_deletes_too_much_is_parked_until_it_is_approved() {
 #[tokio::test]
 async fn a_broken_file_holds_its_tenant_and_nobody_else() {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     daemon.converge(&example("1", &[])).await;
     let before = world.live_of("acme");
     let states = daemon
@@ -549,7 +549,7 @@ async fn a_broken_file_holds_its_tenant_and_nobody_else() {
 #[tokio::test]
 async fn a_tenant_that_is_broken_when_the_daemon_starts_is_held_and_left_alone() {
     let world = Arc::new(World::default());
-    Daemon::over(&world).await.converge(&example("1", &[])).await;
+    Daemon::over(&world).converge(&example("1", &[])).await;
     let before = world.live_of("acme");
     world.take_log();
     let mut restarted = Daemon::that_sees_nothing_yet(&world);
@@ -566,7 +566,7 @@ async fn one_that_never_becomes_ready_and_one_that_is_refused_delay_nobody() {
     let world = Arc::new(World::default());
     world.never_ready.lock().unwrap().push("Deployment/kiteclass-acme".into());
     world.refuses.lock().unwrap().push("customer-budi".into());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     daemon.take(&example("1", &[]));
     let mut healthy: Vec<UnitName> = ["globex", "siti", "rizky"].map(tenant).into();
     daemon
@@ -586,7 +586,7 @@ async fn one_that_never_becomes_ready_and_one_that_is_refused_delay_nobody() {
 #[tokio::test]
 async fn the_clock_suspends_and_a_date_in_git_resumes() {
     let world = Arc::new(World::default());
-    let mut daemon = Daemon::over(&world).await;
+    let mut daemon = Daemon::over(&world);
     daemon.converge(&example("1", &[])).await;
     world.take_log();
     *daemon.clock.lock().unwrap() = "2035-12-16T00:00:00Z".parse().unwrap();
@@ -619,7 +619,7 @@ async fn killed_at_any_moment_it_goes_on_and_ends_the_same() {
     }
     let undisturbed = Arc::new(World::default());
     for desired in &desired {
-        let mut daemon = Daemon::over(&undisturbed).await;
+        let mut daemon = Daemon::over(&undisturbed);
         daemon.want(desired);
         daemon.settle().await;
     }
@@ -627,7 +627,7 @@ async fn killed_at_any_moment_it_goes_on_and_ends_the_same() {
     for kill in (0..50).map(|round| round * total / 50) {
         let mut world = Arc::new(World { dies_after: Some(kill), ..World::default() });
         for desired in &desired {
-            let daemon = Daemon::over(&world).await;
+            let daemon = Daemon::over(&world);
             daemon.want(desired);
             let settled = daemon.junction.clone();
             let done = settled.settled();
@@ -655,7 +655,7 @@ async fn killed_at_any_moment_it_goes_on_and_ends_the_same() {
                     ..World::default()
                 });
                 world.assert_no_orphans();
-                let mut restarted = Daemon::over(&world).await;
+                let mut restarted = Daemon::over(&world);
                 restarted.want(desired);
                 restarted.settle().await;
             }

@@ -1,8 +1,12 @@
 //! A history of twenty commits, each of which can be reverted, and what telling it must come to.
 
+use std::time::Duration;
+use std::time::Instant;
+
 use tenantry::model::Commit;
 
 use crate::support::daemon::Daemon;
+use crate::support::daemon::Unit;
 use crate::support::repository::TestRepo;
 
 use super::ground::Ground;
@@ -205,12 +209,17 @@ async fn settled_picture(ground: &Ground) -> Picture {
     picture
 }
 
-/// Waits until everybody is well at this commit.
+/// Waits until everybody is well at this commit. What the server refused for a moment, as a quota
+/// does that was only just raised, is tried again by itself.
 pub(super) async fn settled(daemon: &Daemon, commit: &Commit) {
-    let settled = daemon.settled(commit).await;
-    for unit in &settled.units {
-        let well = ["converged", "retired"].contains(&&*unit.state);
-        assert!(well, "{}: {} {:?}\n{}", unit.name, unit.state, unit.reason, daemon.said());
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let settled = daemon.settled(commit).await;
+        let well = |unit: &&Unit| ["converged", "retired"].contains(&&*unit.state);
+        let Some(sick) = settled.units.iter().find(|unit| !well(unit)) else { return };
+        let tried_again = sick.state == "failing" && Instant::now() < deadline;
+        assert!(tried_again, "{sick:?}\n{}", daemon.said());
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 pub(crate) struct Business {
     pub(crate) files: BTreeMap<String, String>,
     pub(crate) at: &'static str,
-    pub(crate) changes: Vec<Change>,
+    changes: Vec<Change>,
 }
 
 /// What failed is told by what makes it differ from the example.
