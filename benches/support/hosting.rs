@@ -2,6 +2,8 @@
 //! their objects are there, and the daemon, as a process of its own, that follows it.
 
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
 use tempfile::TempDir;
 use tenantry::model::Commit;
@@ -12,6 +14,7 @@ use super::daemon::Settings;
 use super::git::TestRepo;
 use super::repository;
 
+const PATIENCE: Duration = Duration::from_mins(5);
 const WEBHOOK_SECRET: &str = "whoever knows this may say look";
 /// A branch on which the next commit waits until the clock runs.
 const NEXT: &str = "next";
@@ -109,6 +112,21 @@ impl Hosting {
         let sick = settled.units.iter().find(|unit| unit.state != "converged");
         assert!(sick.is_none(), "{sick:?}\n{}", self.daemon.said());
         assert_eq!(settled.units.len(), self.tenants);
+    }
+
+    /// Waits until every tenant has all that is asked for. Of what stands in inventories, the last
+    /// may still be on its way.
+    pub(crate) async fn all_there(&self) {
+        let all = format!("tenantry_units{{state=\"converged\"}} {}\n", self.tenants);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let metrics = self.daemon.get("/metrics").await.expect("it answers");
+            if metrics.contains(&all) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{metrics}\n{}", self.daemon.said());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Brings the business to a size, in commits that are each converged in good time.

@@ -54,6 +54,9 @@ pub struct Order {
     pub now: Timestamp,
     /// What the permission to delete was given for.
     pub judged: Vec<ResourceId>,
+    /// Whether others wait for a worker. Then whoever did something leaves the bookkeeping for its
+    /// next turn: what is asked for comes first, everywhere.
+    pub others_wait: bool,
     /// Set when a newer commit asks for something else: the run stops at the next action.
     pub superseded: Arc<AtomicBool>,
 }
@@ -129,9 +132,9 @@ async fn advance<T: Target>(
         let plan = plan(outlines, &observed, &deletions);
         announce(order, target, known, outlines, &observed).await?;
         if !plan.has_due() {
-            // While later stages wait, the inventory may lag: it lists everything, and what it does
+            // While later stages or other units wait, the inventory may lag: it lists everything, and what it does
             // not know of is applied once more, without effect, after a crash.
-            if !plan.steps.is_empty() {
+            if !plan.steps.is_empty() || (order.others_wait && !deeds.is_empty()) {
                 return Ok(());
             }
             let observed = Observed { inventory: known.inventory.clone(), ..observed };

@@ -105,7 +105,7 @@ impl World {
         all
     }
 
-    /// Everything with the digest it was last given: what the world looks like.
+    /// Everything that is in use, with the digest it was last given: what the world looks like.
     pub(super) fn picture(&self) -> BTreeMap<String, Option<Digest>> {
         let things = self.things.lock().unwrap();
         let databases = self.databases.lock().unwrap();
@@ -113,6 +113,7 @@ impl World {
             .values()
             .flat_map(|observed| &observed.live)
             .chain(databases.values().flatten())
+            .filter(|(_, live)| live.set_aside().is_none())
             .map(|(id, live)| (id.to_string(), live.rendered))
             .collect()
     }

@@ -67,6 +67,7 @@ impl<T: Target> Reconciler<T> {
             now,
             deletions,
             judged: judged.unwrap_or_default(),
+            others_wait: !self.ready.is_empty(),
             superseded,
         };
         self.running += 1;
