@@ -71,7 +71,7 @@ fn preview(
     wanted: &BTreeMap<UnitName, Rendered>,
 ) -> Preview {
     let names: std::collections::BTreeSet<&UnitName> = from.keys().chain(wanted.keys()).collect();
-    let units = names.into_iter().filter_map(|name| between(from.get(name), wanted.get(name)));
+    let units = names.into_iter().filter_map(|name| between(from.get(name), wanted.get(name), now()));
     let held = to.held.iter().map(|(unit, why)| Held { unit: unit.clone(), why: why.clone() });
     let deletions = to.platform.as_ref().map(|platform| platform.spec.deletions.clone());
     Preview::new(units, held.collect(), &deletions.unwrap_or_default(), to.unsure.as_deref())
