@@ -81,7 +81,7 @@ async fn measure() {
             took[who] += match who {
                 0 => {
                     let (there, settled) = daemon_applies(&hosting, &commit).await;
-                    bookkeeping += settled - there;
+                    bookkeeping += settled.saturating_sub(there);
                     there
                 }
                 1 => kubectl.applies(Some(turn), share),

@@ -103,7 +103,10 @@ impl Templates {
 
     /// What is wrong with them.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.files.values().filter_map(|file| file.broken.as_ref())
+        // What is wrong with a partial breaks many, and is told once.
+        let all: BTreeSet<&Finding> =
+            self.files.values().filter_map(|file| file.broken.as_ref()).collect();
+        all.into_iter()
     }
 
     /// The built-in templates alone.
@@ -167,35 +170,30 @@ impl Templates {
     /// goes on outside of them: a value that grows with each of them is seen by nobody who reads
     /// one file.
     fn resolve_includes(&mut self) {
-        let own: BTreeMap<Arc<str>, (Digest, bool, bool)> = self
+        // What is wrong with a partial is told where it stands, and breaks whoever includes it.
+        let own: BTreeMap<Arc<str>, (Digest, Option<Finding>)> = self
             .files
             .iter()
-            .map(|(name, file)| {
-                (Arc::clone(name), (file.digest, !file.includes.is_empty(), file.sets))
-            })
+            .map(|(name, file)| (Arc::clone(name), (file.digest, file.unfit_as_a_partial(name))))
             .collect();
         for (name, file) in &mut self.files {
             let mut hasher = Hasher::default();
             hasher.add_digest(file.digest);
             let includes = std::mem::take(&mut file.includes);
             for include in &includes {
-                let (message, help) = match own.get(include.as_str()) {
-                    None => (format!("there is no partial `{include}`"), "add it, or name another"),
-                    Some((_, true, _)) => {
-                        let message = format!("the partial `{include}` includes others");
-                        (message, "include them here")
-                    }
-                    Some((_, false, true)) => {
-                        let message = format!("the partial `{include}` uses `set`");
-                        (message, "name values with `with` in it, which ends where it ends")
-                    }
-                    Some((digest, false, false)) => {
+                let wrong = match own.get(include.as_str()) {
+                    Some((digest, None)) => {
                         hasher.add_digest(*digest);
                         continue;
                     }
+                    Some((_, Some(unfit))) => unfit.clone(),
+                    None => {
+                        let at = file.source.find(include.as_str()).unwrap_or(0);
+                        let message = format!("there is no partial `{include}`");
+                        broken(name, &file.source, at, message, "add it, or name another")
+                    }
                 };
-                let at = file.source.find(include.as_str()).unwrap_or(0);
-                file.broken.get_or_insert_with(|| broken(name, &file.source, at, message, help));
+                file.broken.get_or_insert(wrong);
             }
             file.includes = includes;
             file.digest = hasher.finish();
@@ -321,6 +319,23 @@ fn digest_of_all<'a>(files: impl Iterator<Item = (&'a Arc<str>, &'a TemplateFile
 pub(super) fn place(name: &str, line: usize) -> Place {
     let file: Arc<str> = format!("{FOLDER}{name}").into();
     Place { file, line: u32::try_from(line).unwrap_or(0), column: u32::from(line > 0) }
+}
+
+impl TemplateFile {
+    /// Why nobody may include it, where nobody may.
+    fn unfit_as_a_partial(&self, name: &str) -> Option<Finding> {
+        let (what, message, help) = if let Some(included) = self.includes.first() {
+            let help = "include them in the templates that include it";
+            (included.as_str(), format!("the partial `{name}` includes others"), help)
+        } else if self.sets {
+            let help = "name values with `with` in it, which ends where it ends";
+            ("set", format!("the partial `{name}` uses `set`"), help)
+        } else {
+            return None;
+        };
+        let at = self.source.find(what).unwrap_or(0);
+        Some(broken(name, &self.source, at, message, help))
+    }
 }
 
 fn broken(name: &str, source: &str, at: usize, message: String, help: &str) -> Finding {

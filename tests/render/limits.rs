@@ -330,9 +330,18 @@ fn what_a_partial_sets_cannot_grow_with_every_include() {
     let files = Files::example().with("templates/shared/_twice.yaml", twice);
     assert_eq!(
         files.with(BOMB, template).refused("siti"),
-        format!(
-            "{BOMB}:2: the partial `shared/_twice.yaml` uses `set`\n  help: name values with `with` in it, which ends where it ends"
-        )
+        "templates/shared/_twice.yaml:1: the partial `shared/_twice.yaml` uses `set`\n  help: name values with `with` in it, which ends where it ends"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_partial_is_told_where_it_stands() {
+    let claims = "{# Ours. #}\n{% include \"shared/_quota.yaml\" %}\n";
+    let files = Files::example().with("templates/shared/_claims.yaml", claims);
+    assert_eq!(
+        files.refused("siti"),
+        "templates/shared/_claims.yaml:2: the partial `shared/_claims.yaml` includes others\n  \
+         help: include them in the templates that include it"
     );
 }
 
