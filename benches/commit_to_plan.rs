@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::Serialize;
 
+use tenantry::model::Commit;
 use tenantry::model::Snapshot;
 use tenantry::plan::Deletions;
 use tenantry::plan::Observed;
@@ -185,7 +186,9 @@ fn tell_the_junction(start: &Desired, before: &Snapshot, path: &str, change: Cha
         let mut desired = Arc::new(start.clone());
         tell(&junction, &desired, &mut said, desired.units.len()).await;
         for number in 1..=size("BENCH_TOUCHES", 10).max(1) {
-            let next = repository::with(before, path, |text| change(text, number));
+            let mut next = repository::with(before, path, |text| change(text, number));
+            // Another commit each time: what is told twice is told once.
+            next.commit = Commit::new(&format!("{number:040}"));
             desired = Arc::new(advance(Some(&desired), &next, now()));
             let watch = Stopwatch::start();
             tell(&junction, &desired, &mut said, 1).await;

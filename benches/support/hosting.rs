@@ -22,7 +22,7 @@ const NEXT: &str = "next";
 /// What every tenant has.
 #[derive(Clone, Copy)]
 pub(crate) enum Package {
-    /// Namespace, quota, limits, four network policies, two config maps, a secret, two services.
+    /// Namespace, quota, limits, five network policies, two config maps, a secret, a service.
     Twelve,
     /// A namespace and a config map.
     Two,
