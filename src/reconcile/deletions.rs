@@ -18,7 +18,7 @@ impl<T: Target> Reconciler<T> {
     /// Finds out what everybody would lose, before anybody loses anything.
     pub(super) fn judge_all(&mut self, concerned: &BTreeSet<Key>) {
         for key in concerned {
-            if let Some((_, look)) = self.glance(key) {
+            if let Some(look) = self.glance(key) {
                 self.note_departure(key, look.departure);
             }
         }

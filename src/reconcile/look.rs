@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::plan::Deletions;
 use crate::plan::limits::Verdict;
 
 use super::Reconciler;
@@ -29,7 +28,7 @@ impl<T: Target> Reconciler<T> {
             unit.look_again = true;
             return;
         }
-        let Some((_, look)) = self.glance(key) else {
+        let Some(look) = self.glance(key) else {
             return self.say_unseen(key);
         };
         if self.note_departure(key, look.departure.clone()) {
@@ -37,7 +36,7 @@ impl<T: Target> Reconciler<T> {
             // A judgement that changed may change the plan: the next look sees it.
             let rejudged = self.glance(key);
             return match rejudged {
-                Some((_, look)) => self.act_on(key, &look, now),
+                Some(look) => self.act_on(key, &look, now),
                 None => self.say_unseen(key),
             };
         }
@@ -53,7 +52,7 @@ impl<T: Target> Reconciler<T> {
     }
 
     /// What a unit looks like now; none while its cluster is not seen as a whole.
-    pub(super) fn glance(&mut self, key: &Key) -> Option<(Deletions, Look)> {
+    pub(super) fn glance(&mut self, key: &Key) -> Option<Look> {
         let cluster = self.clusters.get(&key.cluster)?;
         if !cluster.synced {
             return None;
@@ -67,8 +66,7 @@ impl<T: Target> Reconciler<T> {
             doubtful: false,
         });
         let known = known.clone();
-        let look = unit.look(key, &known, observed, &deletions, now);
-        Some((deletions, look))
+        Some(unit.look(key, &known, observed, &deletions, now))
     }
 
     fn act_on(&mut self, key: &Key, look: &Look, now: Timestamp) {
