@@ -9,15 +9,18 @@ use super::Component;
 use super::Host;
 use super::Package;
 use super::Platform;
+use super::Snapshot;
 use super::Subscription;
 use super::Task;
 use super::Tenant;
+use super::cores::on_all_cores;
 use super::names::Name;
 use super::read::AnyDocument;
 use super::read::Document;
 use super::read::FileDocuments;
 use super::read::Origin;
 use super::read::folder_of;
+use super::read::read_file;
 
 /// The documents of a snapshot, each under its name.
 ///
@@ -44,6 +47,22 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// Reads the files of a snapshot; those that are as they were are not read again.
+    pub fn read(previous: Option<&Self>, snapshot: &Snapshot) -> Self {
+        // Both stand in the order of their paths.
+        let mut known = previous.map_or(&[][..], |previous| &previous.files).iter().peekable();
+        let (mut files, mut unread) = (Vec::new(), Vec::new());
+        for file in snapshot.document_files() {
+            while known.next_if(|known| known.file < file.path).is_some() {}
+            match known.next_if(|known| known.file == file.path) {
+                Some(known) if known.digest == file.digest => files.push(Arc::clone(known)),
+                _ => unread.push(file),
+            }
+        }
+        files.extend(on_all_cores(&unread, |file| Arc::new(read_file(file))));
+        Self::of(files)
+    }
+
     /// Sorts the documents of files under their names.
     pub fn of(mut files: Vec<Arc<FileDocuments>>) -> Self {
         files.sort_by(|one, other| one.file.cmp(&other.file));

@@ -32,12 +32,14 @@ pub mod configuration;
 pub mod resource;
 pub mod schema;
 pub mod marks;
+mod cores;
 mod side_by_side;
 
 pub use channel::Channel;
 pub use cluster::Cluster;
 pub use component::Component;
 pub use configuration::Configuration;
+pub use cores::on_all_cores;
 pub use digest::Digest;
 pub use finding::Finding;
 pub use finding::Place;

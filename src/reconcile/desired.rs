@@ -4,8 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
@@ -19,7 +17,7 @@ use crate::model::Phase;
 use crate::model::Platform;
 use crate::model::Snapshot;
 use crate::model::UnitName;
-use crate::model::read::read_file;
+use crate::model::on_all_cores;
 use crate::model::resource::Outline;
 use crate::model::resource::Rendered;
 use crate::model::side_by_side;
@@ -140,7 +138,8 @@ impl DesiredUnit {
 
 /// Goes from what was desired to what the snapshot asks for.
 pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) -> Desired {
-    let configuration = Arc::new(read(previous.map(|desired| &*desired.configuration), snapshot));
+    let configuration =
+        Arc::new(Configuration::read(previous.map(|desired| &*desired.configuration), snapshot));
     let templates = match previous {
         Some(previous) if previous.templates.are_of(snapshot) => Arc::clone(&previous.templates),
         _ => Arc::new(Templates::of(snapshot).0),
@@ -220,50 +219,4 @@ pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) 
 /// Whether the clock has passed the time at which the unit changes by itself.
 fn due(unit: &DesiredUnit, now: Timestamp) -> bool {
     unit.next_change.is_some_and(|change| change <= now)
-}
-
-/// Reads the files of a snapshot; those that are as they were are not read again.
-pub fn read(previous: Option<&Configuration>, snapshot: &Snapshot) -> Configuration {
-    // Both stand in the order of their paths.
-    let mut known = previous.map_or(&[][..], |previous| &previous.files).iter().peekable();
-    let (mut files, mut unread) = (Vec::new(), Vec::new());
-    for file in snapshot.document_files() {
-        while known.next_if(|known| known.file < file.path).is_some() {}
-        match known.next_if(|known| known.file == file.path) {
-            Some(known) if known.digest == file.digest => files.push(Arc::clone(known)),
-            _ => unread.push(file),
-        }
-    }
-    files.extend(on_all_cores(&unread, |file| Arc::new(read_file(file))));
-    Configuration::of(files)
-}
-
-/// Does independent work on as many threads as the machine has cores, and returns it in order.
-fn on_all_cores<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
-    let threads =
-        std::thread::available_parallelism().map_or(1, usize::from).min(items.len().div_ceil(8));
-    if threads <= 1 {
-        return items.iter().map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let mut done: Vec<(usize, O)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut mine = Vec::new();
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(item) = items.get(index) else { return mine };
-                        mine.push((index, work(item)));
-                    }
-                })
-            })
-            .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().expect("work on documents does not panic"))
-            .collect()
-    });
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, output)| output).collect()
 }

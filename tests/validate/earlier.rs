@@ -10,7 +10,6 @@ use tenantry::model::Configuration;
 use tenantry::model::Snapshot;
 use tenantry::reconcile::desired::Desired;
 use tenantry::reconcile::desired::advance;
-use tenantry::reconcile::desired::read;
 use tenantry::validate::Checked;
 use tenantry::validate::Earlier;
 use tenantry::validate::check;
@@ -193,8 +192,8 @@ proptest! {
             prop_assert_eq!(outcome(&desired), outcome(&advance(None, &snapshot, now)));
 
             let templates = desired.templates.names();
-            let configuration = read(before.map(|(configuration, ..)| configuration), &snapshot);
-            let from_nothing = check(&read(None, &snapshot), &snapshot, &templates);
+            let configuration = Configuration::read(before.map(|(configuration, ..)| configuration), &snapshot);
+            let from_nothing = check(&Configuration::read(None, &snapshot), &snapshot, &templates);
             let start = before.map(|(configuration, checked, _)| Earlier { configuration, checked });
             let after = check_after(start, &configuration, &snapshot, &templates);
             prop_assert_eq!(format!("{:#?}", after), format!("{:#?}", from_nothing));
