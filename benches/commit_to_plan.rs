@@ -218,12 +218,12 @@ async fn tell(
 /// Plans every unit that is not as it was, and tells how many of them have something to do.
 fn planned(before: Option<&Desired>, desired: &Desired) -> usize {
     let nothing = Observed::default();
-    let units = desired.units.iter().filter(|(name, unit)| {
-        let old = before.and_then(|before| before.units.get(name));
-        old.is_none_or(|old| old.digest != unit.digest)
+    let differences = desired.differences(before);
+    let units = differences.iter().filter_map(|(_, old, new)| {
+        new.filter(|new| old.is_none_or(|old| old.digest != new.digest))
     });
     units
-        .filter(|(_, unit)| !plan(&unit.outlines, &nothing, &Deletions::Allowed).steps.is_empty())
+        .filter(|unit| !plan(&unit.outlines, &nothing, &Deletions::Allowed).steps.is_empty())
         .count()
 }
 

@@ -40,7 +40,7 @@ pub struct Configuration {
     pub packages: BTreeMap<Name, Arc<Document<Package>>>,
     pub tenants: BTreeMap<Name, Arc<Document<Tenant>>>,
     /// By tenant, then by name.
-    pub subscriptions: BTreeMap<Name, BTreeMap<Name, Arc<Document<Subscription>>>>,
+    pub subscriptions: BTreeMap<Name, Arc<BTreeMap<Name, Arc<Document<Subscription>>>>>,
     pub hosts: BTreeMap<Name, Arc<Document<Host>>>,
     pub channels: BTreeMap<Name, Arc<Document<Channel>>>,
     pub tasks: BTreeMap<Name, Arc<Document<Task>>>,
@@ -49,36 +49,121 @@ pub struct Configuration {
 impl Configuration {
     /// Reads the files of a snapshot; those that are as they were are not read again.
     pub fn read(previous: Option<&Self>, snapshot: &Snapshot) -> Self {
-        // Both stand in the order of their paths.
+        // Both stand in the order of their paths, and share the paths that did not change.
         let mut known = previous.map_or(&[][..], |previous| &previous.files).iter().peekable();
-        let (mut files, mut unread) = (Vec::new(), Vec::new());
-        for file in snapshot.document_files() {
-            while known.next_if(|known| known.file < file.path).is_some() {}
+        let mut files = Vec::with_capacity(known.len());
+        let mut unread = Vec::new();
+        let mut gone = false;
+        for file in snapshot.files.values() {
+            let as_it_was = |known: &&Arc<FileDocuments>| {
+                Arc::ptr_eq(&known.file, &file.path) && known.digest == file.digest
+            };
+            if let Some(known) = known.next_if(as_it_was) {
+                files.push(Arc::clone(known));
+                continue;
+            }
+            if !file.may_hold_documents() {
+                continue;
+            }
+            while known.next_if(|known| known.file < file.path).is_some() {
+                gone = true;
+            }
             match known.next_if(|known| known.file == file.path) {
                 Some(known) if known.digest == file.digest => files.push(Arc::clone(known)),
-                _ => unread.push(file),
+                old => unread.push((old, file)),
             }
         }
-        files.extend(on_all_cores(&unread, |file| Arc::new(read_file(file))));
-        Self::of(files)
+        gone |= known.next().is_some();
+        let read = on_all_cores(&unread, |(_, file)| Arc::new(read_file(file)));
+        if !read.is_empty() {
+            files.extend(read.iter().cloned());
+            files.sort_by(|one, other| one.file.cmp(&other.file));
+        }
+        let replaces = |((old, _), new): (&(Option<&Arc<FileDocuments>>, _), &Arc<_>)| {
+            previous.zip(*old).is_some_and(|(previous, old)| previous.replaces(old, new))
+        };
+        match previous {
+            Some(previous) if !gone && unread.iter().zip(&read).all(replaces) => {
+                previous.with(files, &read)
+            }
+            _ => Self::in_order(files),
+        }
+    }
+
+    /// Whether a file's documents only take the places of those that it had before.
+    fn replaces(&self, old: &FileDocuments, new: &FileDocuments) -> bool {
+        self.elsewhere.is_empty()
+            && old.documents.len() == new.documents.len()
+            && old.documents.iter().zip(&new.documents).all(|(old, new)| {
+                old.kind() == new.kind()
+                    && old.name() == new.name()
+                    && old.tenant() == new.tenant()
+                    && self.origin_of(old) == Some(old.origin())
+            })
+    }
+
+    /// The same with other documents in the places that they had.
+    fn with(&self, files: Vec<Arc<FileDocuments>>, read: &[Arc<FileDocuments>]) -> Self {
+        let mut changed = Self {
+            files,
+            elsewhere: Vec::new(),
+            platform: self.platform.clone(),
+            clusters: self.clusters.clone(),
+            components: self.components.clone(),
+            packages: self.packages.clone(),
+            tenants: self.tenants.clone(),
+            subscriptions: self.subscriptions.clone(),
+            hosts: self.hosts.clone(),
+            channels: self.channels.clone(),
+            tasks: self.tasks.clone(),
+        };
+        for document in read.iter().flat_map(|file| &file.documents) {
+            changed.put(document);
+        }
+        changed
+    }
+
+    /// Puts a document under its name, whatever stood there.
+    fn put(&mut self, document: &AnyDocument) {
+        fn under<T>(names: &mut BTreeMap<Name, Arc<Document<T>>>, document: &Arc<Document<T>>) {
+            names.insert(document.name.clone(), Arc::clone(document));
+        }
+        match document {
+            AnyDocument::Platform(document) => self.platform = Some(Arc::clone(document)),
+            AnyDocument::Cluster(document) => under(&mut self.clusters, document),
+            AnyDocument::Component(document) => under(&mut self.components, document),
+            AnyDocument::Package(document) => under(&mut self.packages, document),
+            AnyDocument::Tenant(document) => under(&mut self.tenants, document),
+            AnyDocument::Subscription(document) => {
+                let of_tenant = self.subscriptions.entry(document.spec.tenant.clone());
+                under(Arc::make_mut(of_tenant.or_default()), document);
+            }
+            AnyDocument::Host(document) => under(&mut self.hosts, document),
+            AnyDocument::Channel(document) => under(&mut self.channels, document),
+            AnyDocument::Task(document) => under(&mut self.tasks, document),
+        }
     }
 
     /// Sorts the documents of files under their names.
     pub fn of(mut files: Vec<Arc<FileDocuments>>) -> Self {
         files.sort_by(|one, other| one.file.cmp(&other.file));
-        let mut sorted = Self::default();
+        Self::in_order(files)
+    }
+
+    fn in_order(files: Vec<Arc<FileDocuments>>) -> Self {
+        let mut found = Found::default();
         let mut elsewhere = Vec::new();
         for document in files.iter().flat_map(|file| &file.documents) {
             if folder_of(&document.origin().file) == document.tenant().map(Name::as_str) {
-                sorted.add(document);
+                found.add(document);
             } else {
                 elsewhere.push(document.clone());
             }
         }
         for document in &elsewhere {
-            sorted.add(document);
+            found.add(document);
         }
-        Self { files, elsewhere, ..sorted }
+        Self { files, elsewhere, ..found.under_their_names() }
     }
 
     /// The files, of either, that are not the very same in both.
@@ -108,7 +193,7 @@ impl Configuration {
             + self.components.len()
             + self.packages.len()
             + self.tenants.len()
-            + self.subscriptions.values().map(BTreeMap::len).sum::<usize>()
+            + self.subscriptions.values().map(|of_tenant| of_tenant.len()).sum::<usize>()
             + self.hosts.len()
             + self.channels.len()
             + self.tasks.len()
@@ -140,28 +225,74 @@ impl Configuration {
             AnyDocument::Task(document) => under(&self.tasks, document),
         }
     }
+}
 
+/// Documents of one kind as they come, each with its name.
+type Named<T> = Vec<(Name, Arc<Document<T>>)>;
+
+/// The documents as they come: what is nearly in order is sorted far faster at the end than put
+/// under its name one by one.
+#[derive(Default)]
+struct Found {
+    platform: Option<Arc<Document<Platform>>>,
+    clusters: Named<Cluster>,
+    components: Named<Component>,
+    packages: Named<Package>,
+    tenants: Named<Tenant>,
+    subscriptions: Vec<(Name, (Name, Arc<Document<Subscription>>))>,
+    hosts: Named<Host>,
+    channels: Named<Channel>,
+    tasks: Named<Task>,
+}
+
+impl Found {
     fn add(&mut self, document: &AnyDocument) {
-        fn first<T>(under: &mut BTreeMap<Name, Arc<Document<T>>>, document: &Arc<Document<T>>) {
-            under.entry(document.name.clone()).or_insert_with(|| Arc::clone(document));
+        fn named<T>(document: &Arc<Document<T>>) -> (Name, Arc<Document<T>>) {
+            (document.name.clone(), Arc::clone(document))
         }
         match document {
             AnyDocument::Platform(document) => {
                 self.platform.get_or_insert_with(|| Arc::clone(document));
             }
-            AnyDocument::Cluster(document) => first(&mut self.clusters, document),
-            AnyDocument::Component(document) => first(&mut self.components, document),
-            AnyDocument::Package(document) => first(&mut self.packages, document),
-            AnyDocument::Tenant(document) => first(&mut self.tenants, document),
+            AnyDocument::Cluster(document) => self.clusters.push(named(document)),
+            AnyDocument::Component(document) => self.components.push(named(document)),
+            AnyDocument::Package(document) => self.packages.push(named(document)),
+            AnyDocument::Tenant(document) => self.tenants.push(named(document)),
             AnyDocument::Subscription(document) => {
-                first(
-                    self.subscriptions.entry(document.spec.tenant.clone()).or_default(),
-                    document,
-                );
+                self.subscriptions.push((document.spec.tenant.clone(), named(document)));
             }
-            AnyDocument::Host(document) => first(&mut self.hosts, document),
-            AnyDocument::Channel(document) => first(&mut self.channels, document),
-            AnyDocument::Task(document) => first(&mut self.tasks, document),
+            AnyDocument::Host(document) => self.hosts.push(named(document)),
+            AnyDocument::Channel(document) => self.channels.push(named(document)),
+            AnyDocument::Task(document) => self.tasks.push(named(document)),
         }
     }
+
+    fn under_their_names(mut self) -> Configuration {
+        self.subscriptions.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let of_tenants = self.subscriptions.chunk_by(|(one, _), (other, _)| one == other);
+        let subscriptions = of_tenants.map(|chunk| {
+            let named = chunk.iter().map(|(_, named)| named.clone()).collect();
+            (chunk[0].0.clone(), Arc::new(under_their_names(named)))
+        });
+        Configuration {
+            platform: self.platform,
+            subscriptions: subscriptions.collect(),
+            clusters: under_their_names(self.clusters),
+            components: under_their_names(self.components),
+            packages: under_their_names(self.packages),
+            tenants: under_their_names(self.tenants),
+            hosts: under_their_names(self.hosts),
+            channels: under_their_names(self.channels),
+            tasks: under_their_names(self.tasks),
+            ..Configuration::default()
+        }
+    }
+}
+
+/// The first of each name.
+fn under_their_names<T>(mut named: Named<T>) -> BTreeMap<Name, Arc<Document<T>>> {
+    // A stable sort: those of one name stay in the order in which they came.
+    named.sort_by(|(one, _), (other, _)| one.cmp(other));
+    named.dedup_by(|(next, _), (first, _)| next == first);
+    named.into_iter().collect()
 }

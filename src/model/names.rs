@@ -1,7 +1,10 @@
 //! Names that are valid by construction: a value of these types needs no second look.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -17,7 +20,7 @@ use serde::de;
 ///
 /// Forty leaves room for a prefix and a suffix inside the 63 characters of a DNS label.
 /// A copy shares the text: with many tenants, every map of them has their names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Name(Arc<str>);
 
@@ -31,6 +34,32 @@ pub struct InvalidName(String);
 impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+// Copies need no look at the text: maps of the same tenants are compared with each other at every
+// commit.
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 

@@ -37,6 +37,11 @@ impl File {
         let (digest, unread) = (Digest::of(identity), Some(Arc::new(unread)));
         Self { path, digest, content: Arc::default(), unread }
     }
+
+    /// Whether it holds documents, or might and was not read.
+    pub fn may_hold_documents(&self) -> bool {
+        self.unread.is_some() || holds_documents(&self.path)
+    }
 }
 
 /// The files of one commit that concern us, by path.
@@ -66,7 +71,7 @@ impl Snapshot {
     /// The files to read documents from: those that hold them, and those that might and were
     /// not read, which `read_file` turns into findings.
     pub fn document_files(&self) -> impl Iterator<Item = &File> {
-        self.files.values().filter(|file| file.unread.is_some() || holds_documents(&file.path))
+        self.files.values().filter(|file| file.may_hold_documents())
     }
 
     /// The content of a file as text, where it was read and is UTF-8.

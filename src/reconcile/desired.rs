@@ -153,18 +153,23 @@ pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) 
     findings.extend(checked.findings.iter().cloned());
 
     let mut held = checked.held.clone();
-    let mut kept: Vec<(UnitName, Arc<DesiredUnit>)> = Vec::with_capacity(checked.valid.len());
     let mut news: Vec<Arc<ValidTenant>> = Vec::new();
     let nobody = BTreeMap::new();
     let olds = previous.map_or(&nobody, |previous| &previous.units);
+    let mut units = olds.clone();
     for (unit, old, valid) in side_by_side(olds, &checked.valid) {
-        let Some(valid) = valid else { continue };
-        match old.filter(|old| !due(old, now)).and_then(|old| old.kept(valid, &templates)) {
-            Some(old) => kept.push((unit.clone(), old)),
-            None => news.push(Arc::clone(valid)),
+        let kept = old.zip(valid).filter(|(old, _)| !due(old, now));
+        match kept.and_then(|(old, valid)| Some((old, old.kept(valid, &templates)?))) {
+            Some((old, kept)) if Arc::ptr_eq(old, &kept) => {}
+            Some((_, kept)) => {
+                units.insert(unit.clone(), kept);
+            }
+            None => {
+                units.remove(unit);
+                news.extend(valid.map(Arc::clone));
+            }
         }
     }
-    let mut units: BTreeMap<UnitName, Arc<DesiredUnit>> = kept.into_iter().collect();
     let rendered = news.len();
     // The bodies are let go at once: those of all tenants together would not fit in memory.
     let made = on_all_cores(&news, |valid| {

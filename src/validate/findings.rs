@@ -161,15 +161,25 @@ impl Draft {
     }
 }
 
-/// The findings of all rules so far.
-#[derive(Default)]
+/// The findings of a rule so far, or of all of them.
 pub(super) struct Findings {
     /// The rule that is looking.
-    pub(super) rule: &'static str,
+    rule: &'static str,
     drafts: Vec<Draft>,
 }
 
 impl Findings {
+    /// Nothing yet, by this rule.
+    pub(super) fn of(rule: &'static str) -> Self {
+        Self { rule, drafts: Vec::new() }
+    }
+
+    /// Those of several rules, one after the other.
+    pub(super) fn all(of_rules: Vec<Self>) -> Self {
+        let drafts = of_rules.into_iter().flat_map(|findings| findings.drafts).collect();
+        Self { rule: "", drafts }
+    }
+
     pub(super) fn error(&mut self, at: At, message: impl Into<String>) -> &mut Draft {
         let holds = vec![at.subject.clone()];
         self.add(Severity::Error, at, message.into(), holds)

@@ -46,6 +46,11 @@ impl Reasons {
         }
     }
 
+    /// Whether nobody is held for anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn of_platform(&self) -> Option<&str> {
         self.of_subject(&Subject::Platform)
     }

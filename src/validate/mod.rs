@@ -14,6 +14,7 @@ mod rules;
 mod unread;
 mod view;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,11 +91,63 @@ pub fn check_after(
     let reasons = Reasons::of(&findings, &offers);
     let platform =
         configuration.platform.as_ref().filter(|_| reasons.of_platform().is_none()).map(Arc::clone);
+    let everybody =
+        earlier.as_ref().filter(|(checked, _)| reasons.is_empty() && checked.held.is_empty());
+    let (valid, mut held) = match everybody {
+        Some((checked, touched)) => only_touched(checked, touched, &world, platform.as_ref()),
+        None => everyone(earlier.as_ref(), &reasons, &world, platform.as_ref()),
+    };
+    if let Some(reason) = reasons.of_platform() {
+        for host in configuration.hosts.keys() {
+            held.entry(UnitName::Host(host.clone())).or_insert_with(|| reason.to_owned());
+        }
+    }
+    let findings = findings.into_iter().map(|(finding, _)| finding).collect();
+    Checked { platform, valid, held, complete, findings, told_of }
+}
+
+/// Who may converge, and who is held and why.
+type Judged = (BTreeMap<UnitName, Arc<ValidTenant>>, BTreeMap<UnitName, String>);
+
+/// Where nobody was held and nobody is, only those need another look whose documents differ.
+fn only_touched(
+    checked: &Checked,
+    touched: &BTreeSet<Name>,
+    world: &World<'_>,
+    platform: Option<&Arc<Document<Platform>>>,
+) -> Judged {
+    let (mut valid, mut held) = (checked.valid.clone(), BTreeMap::new());
+    for name in touched {
+        let unit = UnitName::Tenant(name.clone());
+        let customer = world.customers.binary_search_by(|customer| customer.name.cmp(name));
+        let Ok(customer) = customer.map(|index| &world.customers[index]) else {
+            valid.remove(&unit);
+            continue;
+        };
+        match assemble::tenant(customer, platform) {
+            Ok(tenant) => {
+                valid.insert(unit, Arc::new(tenant));
+            }
+            Err(reason) => {
+                valid.remove(&unit);
+                held.insert(unit, reason);
+            }
+        }
+    }
+    (valid, held)
+}
+
+fn everyone(
+    earlier: Option<&(&Checked, BTreeSet<Name>)>,
+    reasons: &Reasons,
+    world: &World<'_>,
+    platform: Option<&Arc<Document<Platform>>>,
+) -> Judged {
     let mut valid = Vec::with_capacity(world.customers.len());
     let mut held: BTreeMap<UnitName, String> =
         reasons.of_units().map(|(unit, reason)| (unit.clone(), reason.to_owned())).collect();
     let mut untouched = earlier
-        .iter()
+        .into_iter()
         .flat_map(|(checked, touched)| {
             checked.valid.values().filter(|tenant| !touched.contains(tenant.unit.name()))
         })
@@ -102,12 +155,17 @@ pub fn check_after(
     for customer in &world.customers {
         let unit = UnitName::Tenant(customer.name.clone());
         // Both stand in the order of their names.
-        while untouched.next_if(|tenant| tenant.unit < unit).is_some() {}
-        let same = untouched.next_if(|tenant| tenant.unit == unit);
+        let same = loop {
+            match untouched.peek().map(|tenant| tenant.unit.cmp(&unit)) {
+                Some(Ordering::Less) => untouched.next(),
+                Some(Ordering::Equal) => break untouched.next(),
+                Some(Ordering::Greater) | None => break None,
+            };
+        };
         let tenant = match (reasons.of_customer(customer), same) {
             (Some(reason), _) => Err(reason.to_owned()),
             (None, Some(same)) => Ok(Arc::clone(same)),
-            (None, None) => assemble::tenant(customer, platform.as_ref()).map(Arc::new),
+            (None, None) => assemble::tenant(customer, platform).map(Arc::new),
         };
         match tenant {
             Ok(tenant) => valid.push((unit, tenant)),
@@ -116,12 +174,5 @@ pub fn check_after(
             }
         }
     }
-    if let Some(reason) = reasons.of_platform() {
-        for host in configuration.hosts.keys() {
-            held.entry(UnitName::Host(host.clone())).or_insert_with(|| reason.to_owned());
-        }
-    }
-    let findings = findings.into_iter().map(|(finding, _)| finding).collect();
-    let valid = valid.into_iter().collect();
-    Checked { platform, valid, held, complete, findings, told_of }
+    (valid.into_iter().collect(), held)
 }

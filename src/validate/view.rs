@@ -21,6 +21,7 @@ use crate::model::Platform;
 use crate::model::Snapshot;
 use crate::model::Subscription;
 use crate::model::Tenant;
+use crate::model::on_all_cores;
 use crate::model::package::NamespacePer;
 use crate::model::package::Placement;
 use crate::model::package::Runs;
@@ -86,11 +87,12 @@ impl<'a> World<'a> {
     ) -> Self {
         let unread = Unread::of(configuration, snapshot);
         let undecided = undecided(configuration, &unread);
-        let customers = side_by_side(&configuration.tenants, &configuration.subscriptions)
-            .map(|(name, tenant, subscriptions)| {
-                Customer::new(name, tenant, subscriptions, configuration, offers, undecided)
-            })
-            .collect();
+        let known: Vec<_> =
+            side_by_side(&configuration.tenants, &configuration.subscriptions).collect();
+        let customers = on_all_cores(&known, |(name, tenant, subscriptions)| {
+            let subscriptions = subscriptions.map(|subscriptions| &**subscriptions);
+            Customer::new(name, *tenant, subscriptions, configuration, offers, undecided)
+        });
         Self { configuration, templates, offers, unread, customers }
     }
 }

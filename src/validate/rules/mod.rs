@@ -63,6 +63,7 @@ use super::findings::Findings;
 use super::view::Customer;
 use super::view::World;
 use crate::model::Name;
+use crate::model::on_all_cores;
 
 /// One thing that is not allowed, or not wise.
 pub(super) struct Rule {
@@ -177,10 +178,10 @@ pub(super) fn findings(
 ) -> (Findings, BTreeSet<Name>) {
     let looked_at: Vec<&Customer<'_>> =
         world.customers.iter().filter(|customer| worth_it(customer.name)).collect();
-    let mut findings = Findings::default();
-    let mut told_of = BTreeSet::new();
-    for rule in RULES {
-        findings.rule = rule.id;
+    // Rules know nothing of each other.
+    let told = on_all_cores(RULES, |rule| {
+        let mut findings = Findings::of(rule.id);
+        let mut told_of = Vec::new();
         if let Some(check) = rule.whole {
             check(world, &mut findings);
         }
@@ -189,10 +190,12 @@ pub(super) fn findings(
                 let before = findings.len();
                 check(world, customer, &mut findings);
                 if findings.len() > before {
-                    told_of.insert(customer.name.clone());
+                    told_of.push(customer.name.clone());
                 }
             }
         }
-    }
-    (findings, told_of)
+        (findings, told_of)
+    });
+    let (findings, told_of): (Vec<_>, Vec<_>) = told.into_iter().unzip();
+    (Findings::all(findings), told_of.into_iter().flatten().collect())
 }
