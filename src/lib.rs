@@ -4,9 +4,9 @@
 //!    Git commit                                                            the world
 //!        │                                                                     ▲
 //!     source ──► model ──► validate ──► render ──► plan ──► apply (cluster, database)
-//!                read YAML   findings    resources   actions   │
-//!                                                              ▼
-//!                                                      history, metrics
+//!        ▲       read YAML   findings    resources   actions   │
+//!        │                                                     ▼
+//!      edits: the portal's changes, as commits         history, metrics
 //! ```
 //!
 //! Decisions stand in the middle and are pure: `model`, `validate`, `render` and `plan` see no
@@ -25,6 +25,8 @@ pub mod render;
 pub mod plan;
 // Git: where commits come from.
 pub mod source;
+// Changes of people's YAML, as commits.
+pub mod edits;
 // The only chapter that changes the world.
 pub mod apply;
 // Our own database.

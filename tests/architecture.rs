@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("render", &["model", "validate"]),
     ("plan", &["model"]),
     ("source", &["model"]),
+    ("edits", &["model", "validate", "render", "source"]),
     ("apply", &["model", "plan"]),
     // Our own database: the pool and its state, for whoever keeps something there.
     ("postgres", &["model"]),
@@ -23,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["model", "validate", "render", "plan", "source", "apply", "history", "telemetry"],
     ),
     // The portal can only commit: it reaches neither `apply` nor `reconcile`.
-    ("api", &["model", "validate", "render", "plan", "source", "history", "telemetry"]),
+    ("api", &["model", "validate", "render", "plan", "source", "edits", "history", "telemetry"]),
     ("sandbox", &[]),
     ("settings", &[]),
     ("cli", ANY),

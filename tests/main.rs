@@ -12,6 +12,7 @@ mod cluster;
 mod architecture;
 mod cli;
 mod documents;
+mod edits;
 mod model;
 mod history;
 mod plan;

@@ -36,6 +36,9 @@ pub struct Subscription {
     #[serde(default, deserialize_with = "day_or_none", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date"))]
     pub paid_through: Option<Date>,
+    /// Whether it ends with what is paid for: the customer cancelled, and nobody renews it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cancel_at_period_end: bool,
     /// Reasons why it is held; it runs when none is left.
     #[serde(default)]
     pub holds: Vec<Hold>,
@@ -49,6 +52,11 @@ pub struct Subscription {
     /// Counting this up makes new credentials.
     #[serde(default)]
     pub rotations: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {

@@ -94,6 +94,28 @@ pub(super) fn log(
     walk.take(most).map(|id| facts(repository, &of(id?))).collect()
 }
 
+/// What is picked from the messages of the commits that lead to `to` and not to `from`.
+pub(super) fn messages<T>(
+    repository: &Repository,
+    from: Option<&Commit>,
+    to: &Commit,
+    pick: impl Fn(&[u8]) -> Option<T>,
+) -> Result<Vec<(Commit, T)>, SourceError> {
+    let mut walk = repository.revwalk()?;
+    walk.push(Oid::from_str(to.as_str())?)?;
+    if let Some(from) = from {
+        walk.hide(Oid::from_str(from.as_str())?)?;
+    }
+    let mut picked = Vec::new();
+    for id in walk {
+        let id = id?;
+        if let Some(value) = pick(repository.find_commit(id)?.message_bytes()) {
+            picked.push((of(id), value));
+        }
+    }
+    Ok(picked)
+}
+
 /// The paths below a folder that differ between two commits, in order.
 pub(super) fn changed_paths(
     repository: &Repository,

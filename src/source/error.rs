@@ -73,6 +73,19 @@ pub enum SourceError {
     Folder { path: PathBuf, source: io::Error },
     #[error("commit {} is not the one that waits for acceptance{}", .asked.short(), which_waits(.waiting.as_ref()))]
     NothingToAccept { asked: Commit, waiting: Option<Commit> },
+    #[error(
+        "{address} does not take a push to `{branch}`, which is checked out there ({detail}): use a bare \
+         repository, or run `git config receive.denyCurrentBranch updateInstead` there and keep its \
+         work tree clean"
+    )]
+    CheckedOut { address: String, branch: String, detail: String },
+    #[error(
+        "{address} does not take a push to `{branch}` ({detail}): let this user push there, or choose \
+         another branch"
+    )]
+    PushRefused { address: String, branch: String, detail: String },
+    #[error("`{path}` cannot be written: it stands for something else there, or is no path")]
+    UnusablePath { path: String },
     #[error("the repository could not be read")]
     Objects(#[from] git2::Error),
 }

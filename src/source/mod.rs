@@ -6,6 +6,8 @@
 //!                            └── guard: does the head come after what was last taken?
 //! ```
 //!
+//! What the portal changes goes the other way: a [`Remote`] also writes commits and pushes them.
+//!
 //! What was last taken stays what is wanted while the remote is away, the branch is gone, or its
 //! history was rewritten.
 
@@ -21,9 +23,12 @@ pub mod watch;
 pub mod webhook;
 
 mod mirror;
+mod push;
+mod remote;
 mod snapshot;
 mod tree;
 mod wire;
+mod write;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,18 +43,23 @@ use crate::model::Snapshot;
 pub use address::Address;
 pub use commits::CommitFacts;
 pub use commits::PathChange;
+pub use commits::Person;
 pub use error::SourceError;
 pub use folder::folder;
 pub use guard::Rewritten;
 pub use objects::Objects;
+pub(crate) use objects::blocking;
+pub use remote::Pushed;
+pub use remote::Remote;
+pub use remote::Scribe;
 pub use settings::Settings;
 pub use state::State;
 pub use watch::Watch;
+pub use write::NewCommit;
+pub use write::Sign;
 
 use guard::Guard;
-use mirror::Mirror;
 use state::Told;
-use wire::Wire;
 
 /// A repository and the branch that is followed. Clones are the same source.
 #[derive(Clone, Debug)]
@@ -59,10 +69,7 @@ pub struct Source {
 
 #[derive(Debug)]
 struct Shared {
-    settings: Settings,
-    mirror: Mirror,
-    wire: Wire,
-    objects: Objects,
+    remote: Remote,
     guard: Guard,
     /// The commit that was last taken. The lock is for a moment; looking has a lock of its own.
     accepted: Mutex<Option<Commit>>,
@@ -84,46 +91,31 @@ impl Source {
     /// Prepares the mirror in the cache folder. It reaches no remote yet.
     pub async fn open(settings: Settings, cache: &Path) -> Result<Self, SourceError> {
         let cache = cache.to_owned();
-        objects::blocking(move || Self::prepare(settings, &cache)).await
+        blocking(move || Self::prepare(settings, &cache)).await
     }
 
-    fn prepare(mut settings: Settings, cache: &Path) -> Result<Self, SourceError> {
-        if let Address::Folder(folder) = &settings.repository {
-            let absolute = std::path::absolute(folder)
-                .map_err(|source| SourceError::Folder { path: folder.clone(), source })?;
-            settings.repository = Address::Folder(absolute);
-        }
-        let mirror = Mirror::of(&settings.repository, cache)?;
-        mirror.prepare(settings.branch.as_str())?;
-        let guard = Guard { file: mirror.accepted() };
+    fn prepare(settings: Settings, cache: &Path) -> Result<Self, SourceError> {
+        let remote = Remote::prepare(settings, cache)?;
+        let guard = Guard { file: remote.mirror.accepted() };
         let accepted = guard.read()?;
         let shared = Shared {
-            wire: Wire {
-                address: settings.repository.clone(),
-                login: settings.login.clone(),
-                limit: settings.fetch_timeout.0,
-                mirror: mirror.repository(),
-                configuration: mirror.configuration(),
-            },
-            objects: Objects::at(mirror.repository(), settings.path.clone()),
+            remote,
             told: Told::new(accepted.clone()),
             accepted: Mutex::new(accepted),
             looking: tokio::sync::Mutex::default(),
             nudge: Notify::new(),
-            settings,
-            mirror,
             guard,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+        self.shared.remote.settings()
     }
 
     /// The commits that were fetched.
     pub fn objects(&self) -> &Objects {
-        &self.shared.objects
+        self.shared.remote.objects()
     }
 
     /// The commit that was last taken, now or by an earlier run.
@@ -145,30 +137,18 @@ impl Source {
     pub async fn look(&self) -> Result<Head, SourceError> {
         let _alone = self.shared.looking.lock().await;
         let outcome = self.look_alone().await;
-        self.shared.told.looked(&self.shared.settings.repository, &outcome, self.accepted());
+        self.shared.told.looked(&self.settings().repository, &outcome, self.accepted());
         outcome
     }
 
     async fn look_alone(&self) -> Result<Head, SourceError> {
-        let Shared { wire, mirror, settings, objects, guard, .. } = &*self.shared;
+        let Shared { remote, guard, .. } = &*self.shared;
+        let objects = remote.objects();
         // Another process, such as `tenantry accept`, may have had a word.
         if let Some(written) = guard.read()? {
             self.set_accepted(written);
         }
-        match wire.fetch_branch(&settings.branch).await {
-            Err(SourceError::Broken { folder, detail }) => {
-                tracing::warn!(%detail, "the mirror in {} is broken and is made anew", folder.display());
-                mirror.remake(settings.branch.as_str())?;
-                wire.fetch_branch(&settings.branch).await?;
-            }
-            Err(SourceError::Locked) => {
-                // Short of a lock that was left behind, it is a matter of milliseconds.
-                mirror.remove_stale_locks();
-                wire.fetch_branch(&settings.branch).await?;
-            }
-            fetched => fetched?,
-        }
-        let head = objects.resolve(&settings.branch.reference()).await?;
+        let head = remote.fetch().await?;
         let Some(last) = self.accepted() else {
             self.take(&head).await?;
             return Ok(Head::Taken(head));
@@ -187,9 +167,10 @@ impl Source {
     /// After a lost cache and a rewritten branch nothing leads to the last taken commit any more;
     /// many servers still hand it out by its id.
     async fn keep(&self, last: &Commit) {
-        let Shared { wire, objects, guard, .. } = &*self.shared;
+        let Shared { remote, guard, .. } = &*self.shared;
+        let objects = remote.objects();
         if !objects.has(last).await.unwrap_or(true)
-            && wire.fetch_commit(last.as_str()).await.is_ok()
+            && remote.wire.fetch_commit(last.as_str()).await.is_ok()
             && let Err(error) = guard.write(objects, last).await
         {
             tracing::warn!("commit {} could not be kept: {error}", last.short());
@@ -197,7 +178,7 @@ impl Source {
     }
 
     async fn take(&self, commit: &Commit) -> Result<(), SourceError> {
-        self.shared.guard.write(&self.shared.objects, commit).await?;
+        self.shared.guard.write(self.objects(), commit).await?;
         self.set_accepted(commit.clone());
         Ok(())
     }
@@ -211,7 +192,7 @@ impl Source {
     pub async fn accept(&self, commit: &Commit) -> Result<(), SourceError> {
         let _alone = self.shared.looking.lock().await;
         let outcome = self.look_alone().await;
-        self.shared.told.looked(&self.shared.settings.repository, &outcome, self.accepted());
+        self.shared.told.looked(&self.settings().repository, &outcome, self.accepted());
         let waiting = match outcome? {
             Head::Taken(head) if head == *commit => return Ok(()),
             Head::Taken(_) => None,
@@ -222,22 +203,22 @@ impl Source {
         }
         self.take(commit).await?;
         let accepted = Ok(Head::Taken(commit.clone()));
-        self.shared.told.looked(&self.shared.settings.repository, &accepted, self.accepted());
+        self.shared.told.looked(&self.settings().repository, &accepted, self.accepted());
         self.look_now();
         Ok(())
     }
 
     /// Reads the documents and templates of a commit, sharing what did not change since the last.
     pub async fn snapshot(&self, commit: &Commit) -> Result<Arc<Snapshot>, SourceError> {
-        self.shared.objects.snapshot(commit).await
+        self.objects().snapshot(commit).await
     }
 
     /// The commit that a name stands for. What is not known here is looked for at the remote.
     pub async fn resolve(&self, name: &str) -> Result<Commit, SourceError> {
-        match self.shared.objects.resolve(name).await {
+        match self.objects().resolve(name).await {
             Err(SourceError::NoSuchRevision { .. }) => {
-                self.shared.wire.fetch_everything().await?;
-                self.shared.objects.resolve(name).await
+                self.shared.remote.wire.fetch_everything().await?;
+                self.objects().resolve(name).await
             }
             resolved => resolved,
         }

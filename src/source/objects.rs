@@ -18,6 +18,10 @@ use super::commits::PathChange;
 use super::settings::SubFolder;
 use super::snapshot;
 use super::snapshot::Read;
+use super::write;
+use super::write::Lists;
+use super::write::NewCommit;
+use super::write::Sign;
 
 /// How many snapshots are kept to start the next one from: the two sides of a comparison.
 const KEPT: usize = 2;
@@ -33,6 +37,7 @@ struct Shared {
     git: PathBuf,
     folder: SubFolder,
     recent: Mutex<Vec<Read>>,
+    lists: Mutex<Lists>,
 }
 
 impl Objects {
@@ -54,7 +59,14 @@ impl Objects {
 
     /// The commits whose objects lie in this folder.
     pub(super) fn at(git: PathBuf, folder: SubFolder) -> Self {
-        Self { shared: Arc::new(Shared { git, folder, recent: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                git,
+                folder,
+                recent: Mutex::default(),
+                lists: Mutex::default(),
+            }),
+        }
     }
 
     /// Reads the documents and templates of a commit.
@@ -117,16 +129,44 @@ impl Objects {
     /// Sets a reference, so that what it leads to is kept.
     pub(super) async fn set_reference(
         &self,
-        name: &'static str,
+        name: &str,
         commit: &Commit,
     ) -> Result<(), SourceError> {
-        let commit = commit.clone();
+        let (name, commit) = (name.to_owned(), commit.clone());
         self.with(move |_, repository| {
             let id = git2::Oid::from_str(commit.as_str())?;
-            repository.reference(name, id, true, "tenantry")?;
+            repository.reference(&name, id, true, "tenantry")?;
             Ok(())
         })
         .await
+    }
+
+    /// Shows the messages of the commits that lead to `to` and not to `from`, newest first.
+    pub async fn messages<T: Send + 'static>(
+        &self,
+        from: Option<&Commit>,
+        to: &Commit,
+        pick: impl Fn(&[u8]) -> Option<T> + Send + 'static,
+    ) -> Result<Vec<(Commit, T)>, SourceError> {
+        let (from, to) = (from.cloned(), to.clone());
+        self.with(move |_, repository| commits::messages(repository, from.as_ref(), &to, pick))
+            .await
+    }
+
+    /// For whoever works on many commits at once, on a thread that may block.
+    pub(super) fn open(&self) -> Result<Repository, SourceError> {
+        Ok(Repository::open(&self.shared.git)?)
+    }
+
+    /// Writes a commit on a thread that may block. No reference moves.
+    pub(super) fn write(
+        &self,
+        repository: &Repository,
+        new: &NewCommit<'_>,
+        sign: Option<Sign<'_>>,
+    ) -> Result<Commit, SourceError> {
+        let mut lists = self.shared.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        write::commit(repository, &mut lists, self.shared.folder.as_str(), new, sign)
     }
 
     /// Opens the repository anew each time: it is cheap, and sees packs that came and went.
@@ -166,7 +206,8 @@ impl Shared {
     }
 }
 
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// Does work that blocks, on a thread that may.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(ended) => match ended.try_into_panic() {

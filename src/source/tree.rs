@@ -165,11 +165,11 @@ impl<V: Visit> Walk<'_, V> {
 }
 
 /// One entry of a folder's list.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry<'a> {
-    name: &'a [u8],
-    id: Oid,
-    mode: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) id: Oid,
+    pub(super) mode: u32,
 }
 
 impl Entry<'_> {
@@ -179,10 +179,16 @@ impl Entry<'_> {
         self.mode & Self::TYPE == 0o040_000
     }
 
-    fn in_order(&self, other: &Self) -> Ordering {
-        let end = |entry: &Self| entry.is_folder().then_some(b'/');
-        let mine = self.name.iter().copied().chain(end(self));
-        mine.cmp(other.name.iter().copied().chain(end(other)))
+    pub(super) fn in_order(&self, other: &Self) -> Ordering {
+        let common = self.name.len().min(other.name.len());
+        let end = |entry: &Self| {
+            let folder = entry.is_folder().then_some(b'/');
+            entry.name.get(common).copied().or(folder)
+        };
+        self.name[..common]
+            .cmp(&other.name[..common])
+            .then_with(|| end(self).cmp(&end(other)))
+            .then_with(|| self.name.len().cmp(&other.name.len()))
     }
 
     fn leaf(&self) -> Leaf {
@@ -197,7 +203,7 @@ impl Entry<'_> {
 }
 
 /// The entries of a tree object as Git stores it: `mode name NUL id`, one after another.
-struct Entries<'a>(&'a [u8]);
+pub(super) struct Entries<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Entries<'a> {
     type Item = Result<Entry<'a>, Stopped>;

@@ -86,7 +86,7 @@ async fn watching(source: Source, heads: watch::Sender<Option<Commit>>) {
             heads.send_replace(Some(commit));
             found += 1;
             if found.is_multiple_of(TIDY_EVERY)
-                && let Err(error) = source.shared.wire.tidy().await
+                && let Err(error) = source.shared.remote.wire.tidy().await
             {
                 tracing::warn!("the mirror could not be tidied: {error}");
             }
@@ -138,7 +138,7 @@ impl LocalWatch {
     /// `None` where the folder is not a repository yet, or the system watches no more files:
     /// polling remains.
     async fn start(source: &Source, folder: &Path) -> Option<Self> {
-        let git = source.shared.wire.local_git_folder(folder).await.ok()?;
+        let git = source.shared.remote.wire.local_git_folder(folder).await.ok()?;
         let mut folders = vec![(git.clone(), RecursiveMode::NonRecursive)];
         for references in ["refs", "reftable"].map(|folder| git.join(folder)) {
             if references.is_dir() {

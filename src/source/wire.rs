@@ -14,11 +14,14 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
+use crate::model::Commit;
 use crate::model::Secret;
 
+use super::Pushed;
 use super::SourceError;
 use super::address::Address;
 use super::error::near;
+use super::push;
 use super::settings::Branch;
 use super::settings::Login;
 
@@ -78,6 +81,30 @@ impl Wire {
             });
         }
         Err(self.explain(&ended.complaint))
+    }
+
+    /// Moves a branch of the remote, if it is still where it was: `git`'s lease is a
+    /// compare-and-swap. A branch that is to be made must not be there.
+    pub(super) async fn push(
+        &self,
+        branch: &Branch,
+        from: Option<&Commit>,
+        to: &Commit,
+    ) -> Result<Pushed, SourceError> {
+        let (remote, reference) = (self.remote(), branch.reference());
+        let expected = from.map_or("", Commit::as_str);
+        let lease = format!("--force-with-lease={reference}:{expected}");
+        let refspec = format!("{to}:{reference}");
+        let mut arguments = vec!["push", "--quiet", "--porcelain", "--no-verify", "--thin"];
+        arguments.extend(["--no-follow-tags", "--recurse-submodules=no", &lease, "--"]);
+        arguments.extend([remote.as_str(), &refspec]);
+        let ended = self.run(&arguments).await?;
+        if ended.success {
+            return Ok(Pushed::Done);
+        }
+        let (output, complaint) = (&ended.output, &ended.complaint);
+        push::refusal(&self.address, branch.as_str(), output, complaint)
+            .unwrap_or_else(|| Err(push::of_writing(self.explain(complaint))))
     }
 
     /// Brings every branch and tag into the mirror.
@@ -190,6 +217,10 @@ impl Wire {
             ("http.lowSpeedLimit", "1"),
             ("http.lowSpeedTime", "60"),
             ("fetch.writeCommitGraph", "false"),
+            // What is pushed are small changes of long lists: the neighbour in history is the one
+            // to tell the difference from, and looking further costs more than it saves.
+            ("pack.window", "2"),
+            ("push.gpgSign", "false"),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), OsString::from(value)))

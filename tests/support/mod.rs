@@ -13,6 +13,7 @@ pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod real_api_server;
 pub(crate) mod repository;
+pub(crate) mod ssh_server;
 
 /// Says on the terminal itself, past the test runner's capture, that this test did not run and why.
 /// `.ci/run` counts these lines.

@@ -56,9 +56,18 @@ impl Change {
 impl TestRepo {
     /// An empty repository: no commit, no branch.
     pub(crate) fn new() -> Self {
+        Self::made(false)
+    }
+
+    /// An empty repository that takes pushes: no branch of it is checked out.
+    pub(crate) fn bare() -> Self {
+        Self::made(true)
+    }
+
+    fn made(bare: bool) -> Self {
         let directory = tempfile::Builder::new().prefix("tenantry-repository-").tempdir().unwrap();
         let mut options = git2::RepositoryInitOptions::new();
-        options.initial_head("main").external_template(false);
+        options.initial_head("main").external_template(false).bare(bare);
         let repository = Repository::init_opts(directory.path(), &options).unwrap();
         let state =
             State { repository, changes: Vec::new(), commits: 0, branch: "main".to_owned() };
@@ -79,7 +88,8 @@ impl TestRepo {
 
     /// The folder that holds the objects.
     pub(crate) fn git_folder(&self) -> std::path::PathBuf {
-        self.directory.path().join(".git")
+        // Without the `/` at the end, which some who take it put there again.
+        self.state.lock().unwrap().repository.path().components().collect()
     }
 
     pub(crate) fn file_url(&self) -> String {

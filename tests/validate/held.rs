@@ -27,7 +27,7 @@ fn a_broken_file_of_one_tenant_leaves_the_others_alone() {
     let repository = repository().changed("tenants/acme/shop.yaml", "package:", "packet:");
     insta::assert_snapshot!(repository.said(), @"
     tenants/acme/shop.yaml:7:3 error unknown-field: there is no field `packet` here
-      help: use one of `tenant`, `package`, `subdomain`, `domains`, `starts`, `paidThrough`, `holds`, `overrides`, `addOns`, `restarts`, `rotations`
+      help: use one of `tenant`, `package`, `subdomain`, `domains`, `starts`, `paidThrough`, `cancelAtPeriodEnd`, `holds`, `overrides`, `addOns`, `restarts`, `rotations`
     held: acme; valid: globex
     ");
 }

@@ -48,6 +48,7 @@ mod negative_price;
 mod mixed_currencies;
 mod empty_term;
 mod expiry_before_start;
+mod cancelled_without_end;
 mod ill_formed_cron;
 mod unknown_timezone;
 mod ill_formed_email;

@@ -44,6 +44,7 @@ mod negative_price;
 mod mixed_currencies;
 mod empty_term;
 mod expiry_before_start;
+mod cancelled_without_end;
 mod ill_formed_cron;
 
 mod unknown_timezone;
@@ -141,6 +142,7 @@ pub(super) const RULES: &[Rule] = &[
     mixed_currencies::RULE,
     empty_term::RULE,
     expiry_before_start::RULE,
+    cancelled_without_end::RULE,
     ill_formed_cron::RULE,
     unknown_timezone::RULE,
     ill_formed_email::RULE,
