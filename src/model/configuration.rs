@@ -22,6 +22,9 @@ use super::read::Origin;
 use super::read::folder_of;
 use super::read::read_file;
 
+/// The subscriptions of one tenant, each under its name.
+pub type Subscriptions = BTreeMap<Name, Arc<Document<Subscription>>>;
+
 /// The documents of a snapshot, each under its name.
 ///
 /// Where a name is taken twice, the first in the order of files and lines stands here, but what
@@ -40,7 +43,7 @@ pub struct Configuration {
     pub packages: BTreeMap<Name, Arc<Document<Package>>>,
     pub tenants: BTreeMap<Name, Arc<Document<Tenant>>>,
     /// By tenant, then by name.
-    pub subscriptions: BTreeMap<Name, Arc<BTreeMap<Name, Arc<Document<Subscription>>>>>,
+    pub subscriptions: BTreeMap<Name, Arc<Subscriptions>>,
     pub hosts: BTreeMap<Name, Arc<Document<Host>>>,
     pub channels: BTreeMap<Name, Arc<Document<Channel>>>,
     pub tasks: BTreeMap<Name, Arc<Document<Task>>>,
@@ -227,8 +230,11 @@ impl Configuration {
     }
 }
 
-/// Documents of one kind as they come, each with its name.
-type Named<T> = Vec<(Name, Arc<Document<T>>)>;
+/// A document with its name.
+type NamedDocument<T> = (Name, Arc<Document<T>>);
+
+/// Documents of one kind as they come.
+type Named<T> = Vec<NamedDocument<T>>;
 
 /// The documents as they come: what is nearly in order is sorted far faster at the end than put
 /// under its name one by one.
@@ -239,7 +245,7 @@ struct Found {
     components: Named<Component>,
     packages: Named<Package>,
     tenants: Named<Tenant>,
-    subscriptions: Vec<(Name, (Name, Arc<Document<Subscription>>))>,
+    subscriptions: Vec<(Name, NamedDocument<Subscription>)>,
     hosts: Named<Host>,
     channels: Named<Channel>,
     tasks: Named<Task>,
@@ -247,7 +253,7 @@ struct Found {
 
 impl Found {
     fn add(&mut self, document: &AnyDocument) {
-        fn named<T>(document: &Arc<Document<T>>) -> (Name, Arc<Document<T>>) {
+        fn named<T>(document: &Arc<Document<T>>) -> NamedDocument<T> {
             (document.name.clone(), Arc::clone(document))
         }
         match document {
