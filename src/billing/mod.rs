@@ -20,6 +20,12 @@ pub mod proration;
 pub mod tax;
 pub mod price;
 pub mod quote;
+// Records.
+pub mod ledger;
+pub mod invoice;
+pub mod terms;
+// What is due when.
+pub mod lifecycle;
 
 pub use keys::OperationKey;
 pub use keys::SubscriptionId;
