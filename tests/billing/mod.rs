@@ -5,7 +5,9 @@ mod concurrency;
 mod constraints;
 mod crashes;
 mod flows;
+mod invoices;
 mod sequences;
+mod ten_years;
 
 use jiff::Timestamp;
 use sqlx::Connection as _;

@@ -15,6 +15,8 @@ mod effect;
 mod ending;
 mod facts;
 mod payment;
+#[cfg(test)]
+mod tests;
 
 pub use change::ChangeRefused;
 pub use change::Timing;
