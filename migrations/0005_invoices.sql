@@ -187,7 +187,7 @@ declare
     last subscription_term;
 begin
     -- Two that sell the same subscription wait for each other.
-    perform pg_advisory_xact_lock(7236428202, hashtext(new.subscription));
+    perform pg_advisory_xact_lock(hashtextextended(new.subscription, 7236428202));
     select * into last from subscription_term where subscription = new.subscription order by starts desc limit 1;
     if last.ends > new.starts then
         raise exception 'the days of % from % on are sold up to %', new.subscription, last.starts, last.ends

@@ -3,9 +3,12 @@
 //! (`migrations/0005_invoices.sql`). Payments in advance: an invoice that is not paid does not
 //! touch the ledger.
 
+mod pdf;
 mod read;
 mod write;
 
+pub use pdf::PdfError;
+pub use pdf::pdf;
 pub use read::Cursor;
 pub use read::InvalidCursor;
 pub use read::Invoice;
