@@ -190,7 +190,7 @@ impl Tariff<'_> {
     ) -> Result<Quote, QuoteError> {
         let prices = price(choice, self.raises)?;
         let rest = Share { days: stretch.rest(), of: stretch.whole.days() };
-        let whole = (rest.days == rest.of).then_some(None).unwrap_or(Some(rest));
+        let whole = (rest.days != rest.of).then_some(rest);
         let mut lines = Vec::with_capacity(prices.len() * 2);
         for line in &prices {
             lines.push(quoted(line, whole)?);

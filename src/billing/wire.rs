@@ -62,8 +62,6 @@ pub mod object {
     use super::Amount;
     use crate::model::money::Money;
 
-    // Serde names the argument by reference.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub fn serialize<S: Serializer>(money: &Money, serializer: S) -> Result<S::Ok, S::Error> {
         Amount::from(*money).serialize(serializer)
     }

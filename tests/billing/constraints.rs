@@ -9,19 +9,19 @@ use super::hold;
 
 /// A transaction with the postings that are given as `(account, amount)`.
 fn by_hand(reason: &str, postings: &[(&str, i64)]) -> String {
-    let mut sql = format!(
+    let head = format!(
         "with written as (
             insert into ledger_transaction (id, op_key, content, reason, booked_at, actor, evidence, note)
             values (gen_random_uuid(), gen_random_uuid()::text, '', '{reason}', now(), 'hand', 'e', 'n') returning id)
          insert into posting (transaction_id, account_id, currency, amount) select written.id, chosen.* from written, (values "
     );
-    for (index, (kind, amount)) in postings.iter().enumerate() {
-        let comma = if index > 0 { ", " } else { "" };
-        sql += &format!(
-            "{comma}((select id from account where kind = '{kind}' limit 1), (select currency from account where kind = '{kind}' limit 1), {amount}::bigint)"
-        );
-    }
-    sql + ") as chosen"
+    let rows = postings.iter().map(|(kind, amount)| {
+        format!(
+            "((select id from account where kind = '{kind}' limit 1), (select currency from account where kind = '{kind}' limit 1), {amount}::bigint)"
+        )
+    });
+    let rows: Vec<String> = rows.collect();
+    format!("{head}{}) as chosen", rows.join(", "))
 }
 
 /// Books in which something stands of every kind.

@@ -1,5 +1,6 @@
 //! Invoices: numbers without gaps, nothing changed afterwards, paid once, undone by credit notes.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
@@ -28,6 +29,7 @@ use tenantry::billing::terms::Rules;
 use tenantry::billing::terms::TermError;
 use tenantry::model::Package;
 use tenantry::model::platform::Lifecycle;
+use tenantry::model::subscription::Overrides;
 use tenantry::model::zone::zone;
 
 use super::Books;
@@ -44,7 +46,7 @@ pub(super) fn quote(stretch: &Stretch) -> Quote {
     let (name, raises) = ("basic".parse().unwrap(), RaisePrices::new());
     let rate = TaxRate { name: "VAT".into(), rate: "8.25%".parse().unwrap() };
     let taxation = Taxation { rates: vec![rate], ..Taxation::default() };
-    let (add_ons, overrides) = (Default::default(), Default::default());
+    let (add_ons, overrides) = (BTreeMap::new(), Overrides::default());
     let choice =
         Choice { name: &name, package: &package, add_ons: &add_ons, overrides: &overrides };
     Tariff { raises: &raises, taxation: &taxation }.renewal(choice, stretch).unwrap()

@@ -319,11 +319,8 @@ async fn settle(books: &Books, db: &mut PgConnection, world: &World, first: Date
         let resumed = sold.iter().any(|period| period.start == *day);
         assert!(!paid || resumed, "{:?}: {day} was paid for and did not run", world.habit);
     }
-    if !matches!(world.habit, Habit::Late) {
-        assert!(world.suspended.is_empty(), "{:?} {:?}", world.habit, world.suspended);
-    } else {
-        assert!(!world.suspended.is_empty());
-    }
+    let is_late = matches!(world.habit, Habit::Late);
+    assert_eq!(!world.suspended.is_empty(), is_late, "{:?} {:?}", world.habit, world.suspended);
     let charges: Vec<i64> = sqlx::query_scalar(
         "select -amount from posting join account on account.id = account_id join ledger_transaction w on w.id = transaction_id
          where kind = 'customer_credit' and owner = $1 and w.reason = 'charge'",

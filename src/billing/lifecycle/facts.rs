@@ -58,6 +58,7 @@ pub struct Removal {
 
 /// What is known. All days are those of `zone`.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts<'a> {
     pub subscription: &'a SubscriptionId,
     pub zone: &'a TimeZone,

@@ -75,12 +75,11 @@ impl Font {
     pub(super) fn glyphs(&mut self, text: &str) -> Vec<u8> {
         let mut glyphs = Vec::with_capacity(text.len() * 2);
         for letter in text.chars().filter(|letter| !letter.is_control()) {
-            let (letter, glyph) = match self.glyph(letter) {
-                Some(glyph) => (letter, glyph),
-                None => {
-                    self.misses = true;
-                    (PLACEHOLDER, self.glyph(PLACEHOLDER).unwrap_or(GlyphId(0)))
-                }
+            let (letter, glyph) = if let Some(glyph) = self.glyph(letter) {
+                (letter, glyph)
+            } else {
+                self.misses = true;
+                (PLACEHOLDER, self.glyph(PLACEHOLDER).unwrap_or(GlyphId(0)))
             };
             let number = self.used.remap(glyph.0);
             self.letters.entry(number).or_insert(letter);

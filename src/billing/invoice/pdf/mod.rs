@@ -170,10 +170,10 @@ fn table(sheet: &mut Sheet, invoice: &Invoice, labels: &Labels) {
     sheet.right(RIGHT, 9, labels.amount);
     sheet.down(18);
     for line in &invoice.lines {
-        let mut explained = format!("{} × {}", line.quantity, line.unit);
-        if let Some(share) = line.share {
-            explained += &format!(" × {}/{} {}", share.days, share.of, labels.days);
-        }
+        let share = line.share.map_or(String::new(), |share| {
+            format!(" × {}/{} {}", share.days, share.of, labels.days)
+        });
+        let explained = format!("{} × {}{share}", line.quantity, line.unit);
         sheet.right(RIGHT, 10, &line.amount.to_string());
         sheet.paragraph(LEFT, RIGHT - LEFT - 130, 10, &line.text);
         sheet.down(13);
