@@ -33,6 +33,8 @@ pub mod apply;
 pub mod postgres;
 // What happened.
 pub mod history;
+// Money: prices, the ledger, invoices, and what is due in the life of a subscription.
+pub mod billing;
 // The junction: where what is wanted meets what is there.
 pub mod reconcile;
 // A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.

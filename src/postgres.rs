@@ -31,6 +31,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "history", include_str!("../migrations/0001_history.sql")),
     (2, "retired", include_str!("../migrations/0002_retired.sql")),
     (3, "finding", include_str!("../migrations/0003_finding.sql")),
+    (4, "ledger", include_str!("../migrations/0004_ledger.sql")),
+    (5, "invoices", include_str!("../migrations/0005_invoices.sql")),
 ];
 
 /// The first wait after a failure; each further one doubles it.

@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Our own database: the pool and its state, for whoever keeps something there.
     ("postgres", &["model"]),
     ("history", &["model", "plan", "postgres"]),
+    ("billing", &["model", "postgres"]),
     ("telemetry", &["settings"]),
     (
         "reconcile",

@@ -10,6 +10,7 @@
 mod apply;
 mod cluster;
 mod architecture;
+mod billing;
 mod cli;
 mod documents;
 mod edits;

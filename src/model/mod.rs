@@ -11,6 +11,7 @@ pub mod names;
 pub mod digest;
 pub mod secret;
 pub mod money;
+pub mod arithmetic;
 pub mod term;
 pub mod zone;
 pub mod quantity;

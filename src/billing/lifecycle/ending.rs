@@ -1,0 +1,85 @@
+//! The end: the last backup, the removal by a commit, and, much later, the purge.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::Due;
+use super::Effect;
+use super::Facts;
+use super::FinalBackup;
+use super::Template;
+use crate::billing::calendar::CalendarError;
+use crate::billing::calendar::start_of_day;
+
+/// Whether grace is over: it begins with the suspension, also where that came late.
+pub(super) fn grace_is_over(
+    facts: &Facts<'_>,
+    paid_until: Date,
+    now: Timestamp,
+) -> Result<bool, CalendarError> {
+    let Some(suspended) = facts.overdue_since else { return Ok(false) };
+    if facts.payment_in_flight || facts.exempt {
+        return Ok(false);
+    }
+    let from = paid_until.max(suspended);
+    let over = from
+        .checked_add(facts.lifecycle.grace.span())
+        .map_err(|_| CalendarError::EndOfCalendar(from))?;
+    Ok(now >= start_of_day(over, facts.zone)?)
+}
+
+/// The next step of ending: nothing is removed before its last backup was read back.
+pub(super) fn end(facts: &Facts<'_>, paid_until: Date, due: &mut Vec<Due>) {
+    match facts.final_backup {
+        FinalBackup::Missing => due.push(Due::of(facts, Effect::TakeFinalBackup, paid_until)),
+        FinalBackup::Running => {}
+        FinalBackup::Verified => {
+            let retained_until = paid_until
+                .checked_add(facts.lifecycle.grace.span())
+                .and_then(|grace| grace.checked_add(facts.lifecycle.retention.span()))
+                .ok();
+            due.push(Due::of(facts, Effect::Remove { retained_until }, paid_until));
+        }
+    }
+}
+
+/// After the commit that removed it: who it was is told, and in the end the last backup goes.
+pub(super) fn after_removal(facts: &Facts<'_>, now: Timestamp) -> Result<Vec<Due>, CalendarError> {
+    let Some(removal) = facts.removal else { return Ok(Vec::new()) };
+    let mail = Effect::Mail { template: Template::Ended, about: None, day: 0 };
+    let mut due = vec![Due::of(facts, mail, removal.on)];
+    let wrong = |_| CalendarError::EndOfCalendar(removal.on);
+    let mut retained = removal.on.checked_add(facts.lifecycle.retention.span()).map_err(wrong)?;
+    // What was promised when the term was bought is kept, however early it was cancelled.
+    if let Some(paid_until) = facts.paid_until {
+        let grace = paid_until.checked_add(facts.lifecycle.grace.span()).map_err(wrong)?;
+        let promised = grace.checked_add(facts.lifecycle.retention.span()).map_err(wrong)?;
+        retained = retained.max(promised);
+    }
+    let verified = facts.final_backup == FinalBackup::Verified;
+    if now >= start_of_day(retained, facts.zone)? && verified && !removal.frozen {
+        let effect = if removal.approved { Effect::Purge } else { Effect::AskToPurge };
+        due.push(Due::of(facts, effect, removal.on));
+    }
+    Ok(due)
+}
+
+/// How many purges there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct PurgeLimits {
+    pub per_hour: usize,
+    /// Percent of all subscriptions: were more due at once, something is wrong and none goes.
+    pub at_once: u8,
+}
+
+/// How many of the purges that are due may go now.
+pub fn purges_allowed(
+    due: usize,
+    subscriptions: usize,
+    in_this_hour: usize,
+    limits: PurgeLimits,
+) -> usize {
+    // One is always few: a young business would never purge otherwise.
+    let few = (subscriptions.saturating_mul(usize::from(limits.at_once)) / 100).max(1);
+    if due > few { 0 } else { due.min(limits.per_hour.saturating_sub(in_this_hour)) }
+}
