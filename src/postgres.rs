@@ -31,6 +31,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "history", include_str!("../migrations/0001_history.sql")),
     (2, "retired", include_str!("../migrations/0002_retired.sql")),
     (3, "finding", include_str!("../migrations/0003_finding.sql")),
+    (6, "accounts", include_str!("../migrations/0006_accounts.sql")),
 ];
 
 /// The first wait after a failure; each further one doubles it.

@@ -17,13 +17,29 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Our own database: the pool and its state, for whoever keeps something there.
     ("postgres", &["model"]),
     ("history", &["model", "plan", "postgres"]),
+    ("outbox", &["model"]),
+    ("accounts", &["model", "postgres", "outbox"]),
     ("telemetry", &["settings"]),
     (
         "reconcile",
         &["model", "validate", "render", "plan", "source", "apply", "history", "telemetry"],
     ),
     // The portal can only commit: it reaches neither `apply` nor `reconcile`.
-    ("api", &["model", "validate", "render", "plan", "source", "history", "telemetry"]),
+    (
+        "api",
+        &[
+            "model",
+            "validate",
+            "render",
+            "plan",
+            "source",
+            "postgres",
+            "history",
+            "outbox",
+            "accounts",
+            "telemetry",
+        ],
+    ),
     ("sandbox", &[]),
     ("settings", &[]),
     ("cli", ANY),
