@@ -102,7 +102,7 @@ create index login_limit_by_time on login_limit (began_at);
 
 -- What access tokens are signed with, where no file holds it. There is one.
 create table signing_key (
-    only       boolean     primary key default true check (only),
+    singleton  boolean     primary key default true check (singleton),
     -- Ed25519 in PKCS#8.
     private    bytea       not null,
     created_at timestamptz not null

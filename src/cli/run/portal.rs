@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -67,7 +68,7 @@ impl Door {
                 // Whoever drops the other end stops us, too.
                 let _ = stopped.await;
             };
-            server::serve(listener, &api, stopped).await
+            server::serve(listener, api.router(Router::new()), stopped).await
         });
         Portal { address, stop, serving, feeding }
     }
