@@ -73,7 +73,7 @@ fn malformed(error: &serde_json::Error) -> Problem {
 fn wrong_field(path: &str, error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    Problem::from(problem::INVALID).with(name_of(path, message), message, help_for(message))
+    Problem::from(problem::INVALID).with(name_of(path, message), message, Some(help_for(message)))
 }
 
 /// The field it is about: of a whole object it is the one that is missing.
@@ -89,17 +89,19 @@ fn name_of(path: &str, message: &str) -> String {
     }
 }
 
-fn help_for(message: &str) -> Option<String> {
+fn help_for(message: &str) -> String {
     let help = if message.starts_with("unknown field") {
         "leave it out, or write it as the API's reference does"
     } else if message.starts_with("missing field") {
         "add it"
     } else if message.starts_with("duplicate field") {
         "write it once"
+    } else if message.starts_with("unknown variant") {
+        "write one of those"
     } else {
-        return None;
+        "write it as the API's reference does: GET /api/v1/docs"
     };
-    Some(help.to_owned())
+    help.to_owned()
 }
 
 impl<T: DeserializeOwned> FromRequestParts<Api> for Parameters<T> {
@@ -119,7 +121,7 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for Parameters<T> {
                 Some((name, _)) if path == "." => name.clone(),
                 _ => name_of(&path, &message),
             };
-            Problem::from(problem::INVALID).with(field, &message, help_for(&message))
+            Problem::from(problem::INVALID).with(field, &message, Some(help_for(&message)))
         })
     }
 }

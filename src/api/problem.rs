@@ -111,7 +111,6 @@ pub struct Problem {
     title: &'static str,
     status: u16,
     /// What happened this time, and what to do.
-    #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
     /// The path that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,7 +148,7 @@ impl From<Kind> for Problem {
             uri: kind.uri(),
             title: kind.title,
             status: kind.status.as_u16(),
-            detail: String::new(),
+            detail: kind.help.to_owned(),
             instance: None,
             code: kind.code,
             errors: Vec::new(),
@@ -172,7 +171,7 @@ impl Problem {
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Self {
-        Self::new(INVALID, "").with(field, message, Some(help.into()))
+        Self::from(INVALID).with(field, message, Some(help.into()))
     }
 
     /// Names one more field.

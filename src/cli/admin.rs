@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::accounts::AccountError;
 use crate::accounts::Accounts;
 use crate::accounts::Role;
 use crate::accounts::keys::KeySource;
@@ -80,11 +81,28 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         Staff::Operator => Role::Operator,
     };
     let name = create.name.as_deref().unwrap_or(&create.email);
-    let account =
-        accounts.create_staff(&create.email, name, &password, role, Timestamp::now()).await?;
+    let account = accounts
+        .create_staff(&create.email, name, &password, role, Timestamp::now())
+        .await
+        .map_err(refused)?;
     output.note(format!("{} is {role} now", create.email));
     output.result(&json!({ "account": account, "role": role }), String::new)?;
     Ok(Exit::Fine)
+}
+
+/// Says what to write instead, where that is known.
+fn refused(error: AccountError) -> Failure {
+    let help = match &error {
+        AccountError::Invalid(fields) => {
+            let helps: Vec<&str> = fields.iter().map(|field| field.help.as_str()).collect();
+            Some(helps.join("; "))
+        }
+        _ => None,
+    };
+    match help {
+        Some(help) => Failure::from(error).help(help),
+        None => error.into(),
+    }
 }
 
 /// The first line of the file or of standard input.

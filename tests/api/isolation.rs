@@ -35,7 +35,7 @@ fn sample(document: &Value, schema: &Value, depth: usize) -> Value {
         Some("array") => json!([sample(document, &schema["items"], depth + 1)]),
         Some("integer" | "number") => json!(1),
         Some("boolean") => json!(true),
-        _ => json!("acme"),
+        _ => json!("something"),
     }
 }
 
@@ -96,19 +96,12 @@ async fn every_operation_keeps_tenants_apart() {
                 let for_admins =
                     for_staff && (asked.contains("/users") || asked.contains("/audit"));
                 match caller {
-                    "anonymous" => assert_eq!(
-                        answer.status == 401,
-                        needs_token || answer.status == 401,
-                        "{told}"
-                    ),
+                    "anonymous" if needs_token => assert_eq!(answer.status, 401, "{told}"),
                     "globex" | "globex's machine" if for_staff => {
                         assert_eq!(answer.status, 403, "{told}")
                     }
                     "operator" if for_admins => assert_eq!(answer.status, 403, "{told}"),
                     _ => assert!(!needs_token || answer.status != 401, "{told}"),
-                }
-                if needs_token && caller == "anonymous" {
-                    assert_eq!(answer.status, 401, "{told}");
                 }
                 if !matches!(caller, "operator" | "admin") {
                     // What one asked for may be told back: it is no news.
@@ -138,7 +131,9 @@ async fn theirs(portal: &Portal, account: &str) -> Vec<String> {
     {
         let found = portal.rows(table).await;
         rows.extend(
-            found.into_iter().filter(|row| row.contains(account) || row.contains("\"acme\"")),
+            found
+                .into_iter()
+                .filter(|row| row.contains(account) || row.contains("\"tenant\":\"acme\"")),
         );
     }
     rows

@@ -1,5 +1,7 @@
 //! What is read: the catalog by anybody, subscriptions by whose they are, instances by operators.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use serde_json::json;
 use tenantry::accounts::Role;
@@ -11,10 +13,16 @@ use tenantry::history::record::UnitState;
 use tenantry::history::record::UnitStatus;
 use tenantry::history::recorder;
 use tenantry::model::Commit;
+use tenantry::model::Finding;
+use tenantry::model::Snapshot;
 use tenantry::model::resource::Stage;
 use tenantry::plan::StageState;
+use tenantry::validate::addresses::Addresses;
+use tenantry::validate::addresses::Availability;
+use tenantry::validate::check;
 
 use super::Portal;
+use crate::support::example;
 
 #[tokio::test]
 async fn anybody_sees_what_can_be_ordered_and_not_what_it_costs_us() {
@@ -76,6 +84,49 @@ async fn a_wish_for_a_subdomain_is_answered_as_its_commit_would_be_checked() {
     }
     let unknown = portal.get("/subdomains/acme?package=nothing", "").await;
     assert_eq!(unknown.json["errors"][0]["field"], "package");
+}
+
+/// The same wishes, put into a commit and checked.
+#[test]
+fn what_is_said_of_a_subdomain_is_what_the_rules_say_of_its_commit() {
+    let example = example::snapshot();
+    let (configuration, templates) = (example::configuration(&example), BTreeSet::new());
+    let addresses = Addresses::of(&configuration);
+    let faults = |snapshot: &Snapshot| -> Vec<String> {
+        let checked = check(&example::configuration(snapshot), snapshot, &templates);
+        let of_subdomains = |finding: &&Finding| {
+            &*finding.place.file == "tenants/newcomer/wish.yaml"
+                && ["ill-formed", "reserved", "domain-taken", "foreign-namespace"]
+                    .iter()
+                    .any(|rule| finding.rule.starts_with(rule))
+        };
+        checked.findings.iter().filter(of_subdomains).map(|one| one.rule.to_string()).collect()
+    };
+    let (long, longest) = ("a".repeat(56), "a".repeat(64));
+    let mut told = BTreeSet::new();
+    for package in ["kiteclass-basic", "n8n", "wordpress"] {
+        for wish in
+            ["fresh", "acme", "sunrise", "admin", "a_b", "-a", "Acme", "x.y", &long, &longest]
+        {
+            let text = format!(
+                "apiVersion: tenantry.dev/v1\nkind: Subscription\nmetadata: {{ name: wish }}\nspec:\n  \
+                 tenant: newcomer\n  package: {package}\n  starts: 2030-01-01\n  subdomain: \"{wish}\"\n"
+            );
+            let files =
+                example.files.values().map(|file| (file.path.to_string(), file.content.to_vec()));
+            let more = [("tenants/newcomer/wish.yaml".to_owned(), text.into_bytes())];
+            let faults = faults(&Snapshot::of(example.commit.clone(), files.chain(more)));
+            let package = &configuration.packages.get(package).unwrap().spec;
+            let said = addresses.subdomain(&configuration, Some(package), wish);
+            assert_eq!(
+                said == Availability::Free,
+                faults.is_empty(),
+                "{wish}: {said:?} {faults:?}"
+            );
+            told.insert(format!("{said:?}"));
+        }
+    }
+    assert_eq!(told.len(), 4, "{told:?}");
 }
 
 #[tokio::test]
