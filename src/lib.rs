@@ -35,6 +35,12 @@ pub mod postgres;
 pub mod history;
 // Money: prices, the ledger, invoices, and what is due in the life of a subscription.
 pub mod billing;
+// What has to follow from a fact: mails and commits, written with it.
+pub mod outbox;
+// People and machines: who they are, and what lets them in.
+pub mod accounts;
+// The portal: it reads, and writes commits; it reaches no cluster and no host.
+pub mod api;
 // The junction: where what is wanted meets what is there.
 pub mod reconcile;
 // A Kubernetes API on loopback and a private PostgreSQL, for the demo and for tests.

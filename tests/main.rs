@@ -7,6 +7,7 @@
     reason = "what tests share is not itself in a test function"
 )]
 
+mod api;
 mod apply;
 mod cluster;
 mod architecture;

@@ -1,6 +1,7 @@
 //! The operator's hands: one sub-command per file. Only `output` prints.
 
 mod accept;
+mod admin;
 mod apply;
 mod approve;
 mod completions;
@@ -75,6 +76,7 @@ enum Command {
     Apply(Box<apply::Arguments>),
     Run(Box<run::Arguments>),
     Accept(accept::Arguments),
+    Admin(admin::Arguments),
     Status(status::Arguments),
     History(history::Arguments),
     Explain(explain::Arguments),
@@ -108,6 +110,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Apply(arguments) => block_on(apply::run(arguments, output)),
         Command::Run(arguments) => block_on(run::run(arguments, output)),
         Command::Accept(arguments) => block_on(accept::run(arguments, output)),
+        Command::Admin(arguments) => block_on(admin::run(arguments, output)),
         Command::Status(arguments) => block_on(status::run(arguments, output)),
         Command::History(arguments) => block_on(history::run(arguments, output)),
         Command::Explain(arguments) => block_on(explain::run(arguments, output)),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use crate::api::openapi;
 use crate::model::read::KINDS;
 use crate::model::schema;
 use crate::model::typed::suggestion;
@@ -12,7 +13,7 @@ use super::Exit;
 use super::Failure;
 use super::Output;
 
-/// Print the JSON Schema of a kind of document, or write those of all kinds
+/// Print the JSON Schema of a kind of document, or write those of all kinds and of the portal
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -44,11 +45,16 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failur
     };
     std::fs::create_dir_all(folder)
         .with_context(|| format!("the folder {} could not be made", folder.display()))?;
-    for (file, text) in &schemas {
+    let portal = ("openapi.json".to_owned(), openapi::text());
+    for (file, text) in schemas.iter().chain([&portal]) {
         let file = folder.join(file);
         std::fs::write(&file, text)
             .with_context(|| format!("{} could not be written", file.display()))?;
     }
-    output.note(format!("{} schemas are in {}", schemas.len(), folder.display()));
+    output.note(format!(
+        "{} schemas and the portal's OpenAPI document are in {}",
+        schemas.len(),
+        folder.display()
+    ));
     Ok(Exit::Fine)
 }

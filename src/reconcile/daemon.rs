@@ -13,6 +13,7 @@ use crate::source::Source;
 use super::Event;
 use super::Junction;
 use super::chronicle::Chronicle;
+use super::desired::Desired;
 use super::follow::follow;
 use super::follow::follow_history;
 use super::follow::follow_state;
@@ -45,6 +46,7 @@ pub struct Parts {
 pub struct Daemon {
     junction: Junction<ClusterTarget>,
     overview: watch::Receiver<Arc<Overview>>,
+    desired: watch::Receiver<Option<Arc<Desired>>>,
     recorder: Recorder,
     ended: JoinHandle<()>,
     telling: JoinHandle<()>,
@@ -59,6 +61,7 @@ impl Daemon {
         let (notes, said) = mpsc::unbounded_channel();
         let (junction, ended) = Junction::start(clock.clone(), notes.clone());
         let (overviews, overview) = watch::channel(Arc::new(Overview::default()));
+        let (taken, desired) = watch::channel(None);
         let chronicle = Chronicle::new(recorder.clone());
         let telling = tokio::spawn(listen(said, overviews, chronicle, listener, clock.clone()));
         let heads = follow(
@@ -68,16 +71,22 @@ impl Daemon {
             clock.clone(),
             notes.clone(),
             verify_every,
+            taken,
         );
         let history = follow_history(recorder.clone(), clock.clone(), notes.clone());
         let state = follow_state(source, clock, notes);
         let following = [tokio::spawn(heads), tokio::spawn(history), tokio::spawn(state)];
-        Self { junction, overview, recorder, ended, telling, following }
+        Self { junction, overview, desired, recorder, ended, telling, following }
     }
 
     /// Where everybody stands, and every change of that.
     pub fn overview(&self) -> watch::Receiver<Arc<Overview>> {
         self.overview.clone()
+    }
+
+    /// What the newest commit that was taken asks for, and every change of that.
+    pub fn desired(&self) -> watch::Receiver<Option<Arc<Desired>>> {
+        self.desired.clone()
     }
 
     pub fn junction(&self) -> &Junction<ClusterTarget> {

@@ -38,7 +38,8 @@ const LOOK_AT_DATABASES: Duration = Duration::from_mins(5);
 /// How often a kubeconfig is looked for that was not there or could not be read.
 const LOOK_FOR_CREDENTIALS: Duration = Duration::from_secs(15);
 
-/// Follows the branch for ever: each head becomes what is desired, the newest first.
+/// Follows the branch for ever: each head becomes what is desired, the newest first. Who else
+/// wants to know of it finds it in `taken`.
 pub async fn follow(
     source: Source,
     junction: Junction<ClusterTarget>,
@@ -46,6 +47,7 @@ pub async fn follow(
     clock: Clock,
     notes: mpsc::UnboundedSender<Note>,
     verify_every: Duration,
+    taken: watch::Sender<Option<Arc<Desired>>>,
 ) {
     let mut heads = source.watch();
     let mut clusters = Clusters {
@@ -90,6 +92,7 @@ pub async fn follow(
         let next = Arc::clone(&documented.desired);
         clusters.follow(&next.configuration).await;
         junction.tell(Event::Desired(Arc::clone(&next)));
+        taken.send_replace(Some(Arc::clone(&next)));
         clusters.documents.send_replace(Some(documented));
         let configuration = Arc::clone(&next.configuration);
         desired = Some(next);

@@ -1,5 +1,6 @@
 //! Is this allowed? Returns what is valid and the findings; it never fails as a whole.
 
+pub mod addresses;
 pub mod answer;
 pub mod report;
 pub mod valid;

@@ -146,12 +146,14 @@ impl<'a> Purchase<'a> {
         let placement = offer.and_then(|offer| offer.package.spec.placement.as_ref());
         let address = placement.and_then(|placement| placement.hostname.as_ref()).map(|pattern| {
             let domain = platform.map_or("", |platform| &platform.domain);
-            address(pattern, subscription, domain)
+            address(pattern, subscription.subdomain(), subscription.tenant.as_str(), domain)
         });
         Self {
             document,
             offer,
-            namespace: placement.map(|placement| namespace(placement, subscription)),
+            namespace: placement.map(|placement| {
+                namespace(placement, subscription.subdomain(), subscription.tenant.as_str())
+            }),
             hosts: address.into_iter().chain(subscription.domains.iter().cloned()).collect(),
         }
     }
@@ -180,27 +182,23 @@ impl<'a> Purchase<'a> {
     }
 }
 
-fn namespace(placement: &Placement, subscription: &Subscription) -> String {
+pub(super) fn namespace(placement: &Placement, subdomain: &str, tenant: &str) -> String {
     let whose = match placement.namespace_per {
-        NamespacePer::Subdomain => subscription.subdomain(),
-        NamespacePer::Tenant => subscription.tenant.as_str(),
+        NamespacePer::Subdomain => subdomain,
+        NamespacePer::Tenant => tenant,
     };
     format!("{}{whose}", placement.namespace_prefix)
 }
 
-fn address(pattern: &str, subscription: &Subscription, domain: &str) -> String {
+pub(super) fn address(pattern: &str, subdomain: &str, tenant: &str, domain: &str) -> String {
     let mut address = String::with_capacity(pattern.len() + domain.len() + 40);
     let mut rest = pattern;
     while let Some(open) = rest.find('{') {
         let (before, from) = rest.split_at(open);
         address.push_str(before);
-        let filled = [
-            ("{subdomain}", subscription.subdomain()),
-            ("{tenant}", subscription.tenant.as_str()),
-            ("{domain}", domain),
-        ]
-        .into_iter()
-        .find_map(|(name, value)| Some((value, from.strip_prefix(name)?)));
+        let filled = [("{subdomain}", subdomain), ("{tenant}", tenant), ("{domain}", domain)]
+            .into_iter()
+            .find_map(|(name, value)| Some((value, from.strip_prefix(name)?)));
         let (value, after) = filled.unwrap_or(("{", &from[1..]));
         address.push_str(value);
         rest = after;

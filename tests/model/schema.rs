@@ -26,7 +26,9 @@ fn the_schemas_are_those_of_the_types() {
             "schemas/{file} is not what the types generate: run `tenantry schema --write schemas`"
         );
     }
-    let files = std::fs::read_dir(&folder).unwrap().count();
+    let files = std::fs::read_dir(&folder).unwrap();
+    // The portal's document stands beside them.
+    let files = files.filter(|file| file.as_ref().unwrap().file_name() != "openapi.json").count();
     assert_eq!(files, generated.len(), "schemas/ holds a file that no kind generates");
 }
 

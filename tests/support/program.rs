@@ -111,6 +111,21 @@ impl Running {
         }
     }
 
+    /// Where the portal answers, once it says so.
+    #[track_caller]
+    pub(crate) fn portal_address(&self) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let said = self.said();
+            if let Some((_, after)) = said.split_once("the portal answers at http://") {
+                let address = after.split('/').next().unwrap_or_default();
+                return address.to_owned();
+            }
+            assert!(Instant::now() < deadline, "it opens no portal: {said}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Ends it at once, and returns what it said.
     pub(crate) fn kill(mut self) -> String {
         self.child.kill().unwrap();

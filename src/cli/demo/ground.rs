@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use jiff::ToSpan as _;
 use jiff::Zoned;
 
+use crate::api::server as portal;
 use crate::cli::Failure;
 use crate::cli::run::Parts;
 use crate::history::recorder;
@@ -79,6 +80,7 @@ impl Ground {
             database: postgres::Settings::of(&self.history),
             history: recorder::Settings::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            portal: portal::Settings::default(),
             verify_every: VERIFY_EVERY,
             webhook_secret: None,
             audience: Some(ear),

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::api::server as portal;
 use crate::cli::Failure;
 use crate::cli::Output;
 use crate::cli::failure::Helped as _;
@@ -27,6 +28,8 @@ use crate::reconcile::world::Clock;
 use crate::source;
 use crate::source::Source;
 
+use super::portal::Door;
+use super::portal::Portal;
 use super::server;
 
 /// What a daemon is made of.
@@ -39,6 +42,8 @@ pub(in crate::cli) struct Parts {
     pub(in crate::cli) database: postgres::Settings,
     pub(in crate::cli) history: recorder::Settings,
     pub(in crate::cli) listen: SocketAddr,
+    /// Where and how the portal is served, if it is.
+    pub(in crate::cli) portal: portal::Settings,
     pub(in crate::cli) verify_every: Duration,
     pub(in crate::cli) webhook_secret: Option<Secret>,
     /// Who else hears what happens.
@@ -50,6 +55,7 @@ pub(in crate::cli) struct Daemon {
     address: SocketAddr,
     following: daemon::Daemon,
     serving: JoinHandle<std::io::Result<()>>,
+    portal: Option<Portal>,
 }
 
 impl Daemon {
@@ -60,8 +66,13 @@ impl Daemon {
             .with_context(|| format!("{} cannot be listened at", parts.listen))
             .or_help("end what listens there, or name another address with --listen")?;
         let address = listener.local_addr().context("the listener has no address")?;
-        let recorder = match &parts.database.database_url {
-            Some(_) => Recorder::start(Database::start(parts.database)?, &parts.history),
+        let database = match &parts.database.database_url {
+            Some(_) => Some(Database::start(parts.database)?),
+            None => None,
+        };
+        let door = Door::open(&parts.portal, database.as_ref()).await?;
+        let recorder = match database {
+            Some(database) => Recorder::start(database, &parts.history),
             None => Recorder::to_nowhere(),
         };
         let daemon = daemon::Daemon::start(daemon::Parts {
@@ -80,12 +91,18 @@ impl Daemon {
             webhook_secret: parts.webhook_secret,
         };
         let serving = tokio::spawn(server::serve(listener, Arc::new(answers)));
-        Ok(Self { address, following: daemon, serving })
+        let portal = door.map(|door| door.serve(daemon.desired()));
+        Ok(Self { address, following: daemon, serving, portal })
     }
 
     /// Where it answers over HTTP.
     pub(in crate::cli) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the portal answers, if there is one.
+    pub(in crate::cli) fn portal_address(&self) -> Option<SocketAddr> {
+        self.portal.as_ref().map(Portal::address)
     }
 
     /// Waits until nothing more can be done without the world changing.
@@ -95,6 +112,9 @@ impl Daemon {
 
     /// Stops, once the runs under way have ended.
     pub(in crate::cli) async fn stop(self, output: &Output) {
+        if let Some(portal) = self.portal {
+            portal.stop().await;
+        }
         if !self.following.stop().await {
             output
                 .note("what is under way takes too long; it goes on when the daemon starts again");

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod metrics;
+mod portal;
 mod server;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
+use crate::api;
 use crate::history::recorder;
 use crate::model::Name;
 use crate::postgres;
@@ -59,6 +61,8 @@ pub(super) struct Arguments {
     history: recorder::Settings,
     #[command(flatten)]
     webhook: webhook::Settings,
+    #[command(flatten)]
+    portal: api::server::Settings,
 }
 
 /// Where the clusters' kubeconfigs are.
@@ -122,6 +126,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         database: arguments.database.clone(),
         history: arguments.history.clone(),
         listen: arguments.listen,
+        portal: arguments.portal.clone(),
         verify_every: arguments.verify_every.0,
         webhook_secret,
         audience: None,
@@ -129,6 +134,12 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
     .await?;
     let (repository, address) = (&arguments.source.repository, daemon.address());
     output.note(format!("following {repository}; listening at http://{address}"));
+    if let Some(warning) = arguments.portal.warning() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(address) = daemon.portal_address() {
+        output.note(format!("the portal answers at http://{address}/api/v1"));
+    }
 
     told_to_stop().await?;
     output.note("stopping: what is under way ends first");

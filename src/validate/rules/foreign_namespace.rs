@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::Rule;
+use crate::model::Cluster;
 use crate::model::package::NamespacePer;
 use crate::validate::findings::Findings;
 use crate::validate::findings::Located as _;
@@ -91,15 +92,20 @@ fn decide(namespace: &str, purchases: &[&Purchase<'_>], findings: &mut Findings)
 fn check_system(_: &World<'_>, customer: &Customer<'_>, findings: &mut Findings) {
     for purchase in &customer.subscriptions {
         let Some(namespace) = purchase.namespace.as_deref() else { continue };
-        let of_cluster = customer.cluster.is_some_and(|cluster| {
-            let database = cluster.spec.database_server.as_ref();
-            cluster.spec.ingress.namespace == namespace
-                || database.is_some_and(|server| server.admin_secret.namespace == namespace)
-        });
-        if of_cluster || namespace.starts_with("kube-") || SYSTEM.contains(&namespace) {
+        if is_system(namespace, customer.cluster.map(|cluster| &cluster.spec)) {
             findings
                 .error(purchase.document.at(purchase.path_of_subdomain()), format!("the namespace `{namespace}` belongs to the cluster"))
                 .help("choose another `subdomain`, or have the operator change the package's `namespacePrefix`");
         }
     }
+}
+
+/// Whether a namespace belongs to the cluster itself.
+pub(in crate::validate) fn is_system(namespace: &str, cluster: Option<&Cluster>) -> bool {
+    let of_cluster = cluster.is_some_and(|cluster| {
+        let database = cluster.database_server.as_ref();
+        cluster.ingress.namespace == namespace
+            || database.is_some_and(|server| server.admin_secret.namespace == namespace)
+    });
+    of_cluster || namespace.starts_with("kube-") || SYSTEM.contains(&namespace)
 }

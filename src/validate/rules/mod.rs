@@ -55,6 +55,7 @@ mod percent_out_of_range;
 mod ill_formed_host;
 mod ill_formed_channel;
 
+pub(super) use foreign_namespace::is_system;
 pub(super) use secret_in_clear::looks_like_a_secret;
 pub(super) use secret_in_clear::names_a_secret;
 

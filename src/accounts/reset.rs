@@ -1,0 +1,113 @@
+//! A forgotten password: a link by mail, and a new one.
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Accounts;
+use super::audit;
+use super::audit::Act;
+use super::audit::Actor;
+use super::audit::Origin;
+use super::audit::Outcome;
+use super::email::Email;
+use super::error::AccountError;
+use super::mails;
+use super::mails::Link;
+use super::mails::Recipient;
+use super::password;
+use super::sessions;
+use super::stamp;
+use crate::model::Secret;
+
+const RESET: Link =
+    Link { purpose: "reset", lasts: SignedDuration::from_mins(60), every_seconds: 120 };
+
+impl Accounts {
+    /// Mails a link to set a new password. It tells nobody whether there is such an account.
+    pub async fn forgot(
+        &self,
+        email: &str,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        let mut transaction = self.begin().await?;
+        let known: Option<(Uuid, String, String, String)> = sqlx::query_as(
+            "select id, email, name, language from account
+             where email_key = $1 and disabled_at is null",
+        )
+        .bind(email.trim().to_lowercase())
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(self.failed())?;
+        if let Some((account, email, name, language)) = known {
+            let to = Recipient { account, email: &email, name: &name, language: &language };
+            mails::send_link(&mut transaction, RESET, &to, now).await?;
+            let subject = format!("account {account}");
+            let act = Act {
+                action: "auth.forgot",
+                subject: &subject,
+                outcome: Outcome::Done,
+                detail: json!({}),
+            };
+            audit::write(&mut transaction, &Actor::Anonymous(Some(account)), &act, origin, now)
+                .await
+                .map_err(self.failed())?;
+        }
+        transaction.commit().await.map_err(self.failed())
+    }
+
+    /// Sets a new password by the link of a mail. That proves the address, too; every session and
+    /// every API token ends, because somebody else may have made them.
+    pub async fn reset(
+        &self,
+        link: &Secret,
+        password: &Secret,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        let address: Email = self.owner_of_link(RESET.purpose, link, now).await?.parse()?;
+        // A password that is refused leaves the link as it was.
+        password::check(password, &address)?;
+        let hash = self.inner.hashing.hash(password).await?;
+        let mut transaction = self.begin().await?;
+        let account = mails::use_link(&mut transaction, RESET.purpose, link, now).await?;
+        let (email, name, language): (String, String, String) =
+            sqlx::query_as("select email, name, language from account where id = $1")
+                .bind(account)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(self.failed())?;
+        sqlx::query(
+            "update account set password = $2, verified_at = coalesce(verified_at, $3) where id = $1",
+        )
+        .bind(account)
+        .bind(hash)
+        .bind(stamp(now))
+        .execute(&mut *transaction)
+        .await
+        .map_err(self.failed())?;
+        sqlx::query("update mail_token set used_at = $2 where account_id = $1 and used_at is null")
+            .bind(account)
+            .bind(stamp(now))
+            .execute(&mut *transaction)
+            .await
+            .map_err(self.failed())?;
+        sessions::end_all(&mut transaction, account, "reset", now).await?;
+        let to = Recipient { account, email: &email, name: &name, language: &language };
+        let fact = now.as_second().to_string();
+        mails::send(&mut transaction, "password-changed", &fact, &to, json!({}), now).await?;
+        let subject = format!("account {account}");
+        let act = Act {
+            action: "auth.reset",
+            subject: &subject,
+            outcome: Outcome::Done,
+            detail: json!({}),
+        };
+        audit::write(&mut transaction, &Actor::Anonymous(Some(account)), &act, origin, now)
+            .await
+            .map_err(self.failed())?;
+        transaction.commit().await.map_err(self.failed())
+    }
+}

@@ -1,0 +1,152 @@
+//! The portal: one versioned HTTP API under `/api/v1`, described by the OpenAPI document that it
+//! serves. It reads the newest commit, history and accounts, and writes commits; it never touches
+//! a cluster or a host, because it imports nothing that could.
+//!
+//! ```text
+//! request ──► around (id, time, headers, log) ──► caller (who asks, how often) ──► route ──► answer
+//!                                                                               └──► problem
+//! ```
+//!
+//! What a caller may do stands in the signature of each handler: [`extract::Customer`],
+//! [`extract::Operator`] and [`extract::Admin`] exist only for whoever is one, and a customer's
+//! tenant comes from the token alone.
+
+// What is answered, and how it is refused.
+pub mod problem;
+pub mod pages;
+pub mod etag;
+pub mod openapi;
+// What happens around every request.
+mod around;
+pub mod caller;
+pub mod extract;
+pub mod body;
+pub mod rate;
+pub mod idempotency;
+// What is answered from.
+pub mod catalog;
+// The routes, by subject.
+mod routes;
+// The listener.
+pub mod server;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse as _;
+use jiff::Timestamp;
+
+use crate::accounts::Accounts;
+use crate::history::Store;
+
+pub use catalog::Catalog;
+pub use problem::Problem;
+
+use caller::Key;
+use rate::Limits;
+use rate::Policy;
+
+/// Where everything is.
+pub const ROOT: &str = "/api/v1";
+
+/// The largest body that is read, in bytes, where a route does not say otherwise.
+pub const LARGEST_BODY: usize = 64 << 10;
+
+/// How many callers' limits are remembered.
+const CALLERS: usize = 1 << 16;
+
+/// What the time is. Tests have clocks of their own.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the portal is made of.
+#[derive(Clone)]
+pub struct Parts {
+    pub accounts: Accounts,
+    pub catalog: Catalog,
+    pub history: Store,
+    pub clock: Clock,
+    /// Whether a proxy stands in front that says where requests come from and speaks TLS.
+    pub behind_proxy: bool,
+    /// How much one caller may ask.
+    pub usual: Policy,
+    /// How often one address may try to get in.
+    pub entrance: Policy,
+    /// How long an answer may take.
+    pub patience: Duration,
+}
+
+impl Parts {
+    /// The portal as it usually is.
+    pub fn usual(accounts: Accounts, catalog: Catalog) -> Self {
+        let history = Store::over(accounts.database().clone());
+        Self {
+            accounts,
+            catalog,
+            history,
+            clock: Arc::new(Timestamp::now),
+            behind_proxy: false,
+            usual: Policy { name: "default", quota: 300, window: 60 },
+            entrance: Policy { name: "entrance", quota: 30, window: 60 },
+            patience: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The portal. Clones are the same.
+#[derive(Clone)]
+pub struct Api {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    parts: Parts,
+    usual: Limits<Key>,
+    entrance: Limits<IpAddr>,
+}
+
+impl Api {
+    pub fn new(parts: Parts) -> Self {
+        let usual = Limits::new(parts.usual, CALLERS);
+        let entrance = Limits::new(parts.entrance, CALLERS);
+        Self { shared: Arc::new(Shared { parts, usual, entrance }) }
+    }
+
+    pub fn accounts(&self) -> &Accounts {
+        &self.shared.parts.accounts
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.shared.parts.catalog
+    }
+
+    /// History; refused at once while the database is known to be away.
+    pub fn history(&self) -> Result<&Store, Problem> {
+        self.accounts().pool()?;
+        Ok(&self.shared.parts.history)
+    }
+
+    pub fn now(&self) -> Timestamp {
+        (self.shared.parts.clock)()
+    }
+
+    /// Everything the portal answers. `more` are routes beside ours that live by the same rules.
+    pub fn router(&self, more: Router<Self>) -> Router {
+        let (routes, _) = routes::all().split_for_parts();
+        Router::new()
+            .merge(routes)
+            .merge(openapi::router())
+            .merge(more)
+            .fallback(|| async { Problem::from(problem::NOT_FOUND) })
+            .method_not_allowed_fallback(|| async {
+                Problem::from(problem::METHOD).into_response()
+            })
+            .layer(from_fn_with_state(self.clone(), caller::know))
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .layer(from_fn_with_state(self.clone(), around::around))
+            .with_state(self.clone())
+    }
+}

@@ -1,0 +1,282 @@
+//! How what customers have is doing, for operators: what runs for each subscription, the timeline
+//! of its opening, and what was verified. It comes from history; nothing is asked of a cluster.
+
+use axum::Json;
+use axum::extract::OriginalUri;
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+use utoipa::IntoParams;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::subscriptions::PhaseWord;
+use super::subscriptions::phase;
+use crate::api::Api;
+use crate::api::body::Parameters;
+use crate::api::body::Segment;
+use crate::api::catalog::SubscriptionId;
+use crate::api::catalog::View;
+use crate::api::extract::Context;
+use crate::api::extract::Operator;
+use crate::api::pages;
+use crate::api::pages::Page;
+use crate::api::problem;
+use crate::api::problem::Problem;
+use crate::history::Asked as HistoryAsked;
+use crate::history::record::UnitState;
+use crate::history::record::UnitStatus;
+use crate::history::told::StageSpan;
+use crate::model::Commit;
+use crate::model::Name;
+use crate::model::UnitName;
+use crate::model::package::Runs;
+use crate::model::resource::Stage;
+use crate::validate::addresses::hosts;
+
+/// How far back a timeline goes at most, in changes.
+const MOST_CHANGES: u32 = 500;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get))
+        .routes(routes!(timeline))
+        .routes(routes!(verification))
+}
+
+/// How a tenant stands against what its commit says.
+#[derive(Serialize, ToSchema)]
+struct Standing {
+    /// Such as `converged`, `waiting` or `degraded`.
+    #[schema(value_type = String)]
+    state: UnitState,
+    since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    commit: Option<Commit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try_at: Option<Timestamp>,
+}
+
+impl From<UnitStatus> for Standing {
+    fn from(status: UnitStatus) -> Self {
+        Self {
+            state: status.state,
+            since: status.since,
+            reason: status.reason,
+            commit: status.commit,
+            next_try_at: status.next_try,
+        }
+    }
+}
+
+/// What runs for a subscription.
+#[derive(Serialize, ToSchema)]
+struct Instance {
+    /// The subscription's: `tenant.subscription`.
+    id: String,
+    #[schema(value_type = String)]
+    tenant: Name,
+    organisation: String,
+    #[schema(value_type = String)]
+    package: Name,
+    phase: PhaseWord,
+    addresses: Vec<String>,
+    /// How its tenant stands as a whole; absent while nothing is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<Standing>,
+}
+
+impl Instance {
+    fn of(
+        view: &View,
+        id: &SubscriptionId,
+        status: Option<UnitStatus>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let document = view.subscription(id)?;
+        let tenant = view.configuration.tenants.get(&id.tenant);
+        Some(Self {
+            id: id.to_string(),
+            tenant: id.tenant.clone(),
+            organisation: tenant.map(|tenant| tenant.spec.organisation.clone()).unwrap_or_default(),
+            package: document.spec.package.clone(),
+            phase: phase(view, &document.spec, now).0.into(),
+            addresses: hosts(&view.configuration, &document.spec),
+            standing: status.map(Standing::from),
+        })
+    }
+}
+
+/// Whether something runs for a subscription on a cluster of ours.
+fn runs_here(view: &View, id: &SubscriptionId) -> bool {
+    view.subscription(id)
+        .and_then(|document| view.configuration.packages.get(&document.spec.package))
+        .is_some_and(|package| package.spec.runs == Runs::Cluster)
+}
+
+/// The instance that a path names.
+fn named(view: &View, id: &str) -> Result<SubscriptionId, Problem> {
+    let id: SubscriptionId = id.parse().map_err(|()| problem::NOT_FOUND)?;
+    if runs_here(view, &id) { Ok(id) } else { Err(problem::NOT_FOUND.into()) }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Asked {
+    /// Only those of this tenant.
+    #[param(value_type = Option<String>)]
+    tenant: Option<Name>,
+    /// How many entries; 50 where absent.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// What runs on our clusters, by id.
+#[utoipa::path(get, path = "/admin/instances", tag = "instances", operation_id = "list_instances",
+    security(("token" = [])), params(Asked),
+    responses((status = 200, description = "A page of instances", body = Page<Instance>)))]
+async fn list(
+    State(api): State<Api>,
+    context: Context,
+    _operator: Operator,
+    OriginalUri(uri): OriginalUri,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Response, Problem> {
+    let limit = pages::limit(asked.limit)?;
+    let view = api.catalog().view()?;
+    let keys = api.accounts().keys(context.now).await?;
+    let list = format!("instances {:?}", asked.tenant.as_ref().map(Name::as_str));
+    let after = match &asked.cursor {
+        Some(cursor) => pages::position(&keys, &list, cursor)?.parse::<SubscriptionId>().ok(),
+        None => None,
+    };
+    let ids: Vec<SubscriptionId> = view
+        .subscriptions(asked.tenant.as_ref())
+        .map(|(id, _)| id)
+        .filter(|id| after.as_ref().is_none_or(|after| id > after))
+        .filter(|id| runs_here(&view, id))
+        .take(limit + 1)
+        .collect();
+    let mut found = Vec::with_capacity(ids.len());
+    for id in &ids {
+        let status = status(&api, &id.tenant).await?;
+        found.extend(Instance::of(&view, id, status, context.now));
+    }
+    let next = |last: &Instance| pages::cursor(&keys, &list, &last.id);
+    Ok(Page::of(found, limit, next).answer(&uri))
+}
+
+/// How a tenant stands, as history knows it.
+async fn status(api: &Api, tenant: &Name) -> Result<Option<UnitStatus>, Problem> {
+    let unit = UnitName::Tenant(tenant.clone());
+    Ok(api.history()?.statuses(Some(&unit), None, 1).await?.pop())
+}
+
+/// What runs for one subscription.
+#[utoipa::path(get, path = "/admin/instances/{id}", tag = "instances", operation_id = "get_instance",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "`tenant.subscription`")),
+    responses((status = 200, description = "The instance", body = Instance)))]
+async fn get(
+    State(api): State<Api>,
+    context: Context,
+    _operator: Operator,
+    Segment(id): Segment<String>,
+) -> Result<Json<Instance>, Problem> {
+    let view = api.catalog().view()?;
+    let id = named(&view, &id)?;
+    let status = status(&api, &id.tenant).await?;
+    let instance = Instance::of(&view, &id, status, context.now);
+    Ok(Json(instance.ok_or(problem::NOT_FOUND)?))
+}
+
+/// A stage in one state, from its start to its end.
+#[derive(Serialize, ToSchema)]
+struct Span {
+    /// Such as `Database`.
+    #[schema(value_type = String)]
+    stage: Stage,
+    /// Such as `ready`.
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    started_at: Timestamp,
+    /// Absent where it is still so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
+}
+
+impl From<StageSpan> for Span {
+    fn from(span: StageSpan) -> Self {
+        Self {
+            stage: span.stage,
+            state: span.state,
+            reason: span.reason,
+            started_at: span.started_at,
+            ended_at: span.ended_at,
+        }
+    }
+}
+
+/// The stages of a subscription and of what its tenant's subscriptions share, newest first.
+async fn spans(api: &Api, id: &SubscriptionId) -> Result<Vec<StageSpan>, Problem> {
+    let unit = UnitName::Tenant(id.tenant.clone());
+    let asked = HistoryAsked { unit: Some(unit.clone()), since: None, most: MOST_CHANGES };
+    let mut spans = api.history()?.stage_spans(&unit, &asked).await?;
+    spans.retain(|span| span.subscription.as_ref().is_none_or(|one| *one == id.subscription));
+    Ok(spans)
+}
+
+/// The stages through which an instance was opened and changed, newest first.
+#[utoipa::path(get, path = "/admin/instances/{id}/timeline", tag = "instances", operation_id = "get_instance_timeline",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "`tenant.subscription`")),
+    responses((status = 200, description = "The stages, newest first", body = Vec<Span>)))]
+async fn timeline(
+    State(api): State<Api>,
+    _operator: Operator,
+    Segment(id): Segment<String>,
+) -> Result<Json<Vec<Span>>, Problem> {
+    let view = api.catalog().view()?;
+    let id = named(&view, &id)?;
+    Ok(Json(spans(&api, &id).await?.into_iter().map(Span::from).collect()))
+}
+
+/// What the checks of an instance came to.
+#[derive(Serialize, ToSchema)]
+struct Verification {
+    /// Whether the last check passed; absent where none was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
+    /// Every check, newest first.
+    checks: Vec<Span>,
+}
+
+/// Whether an instance was found well, and when.
+#[utoipa::path(get, path = "/admin/instances/{id}/verification", tag = "instances", operation_id = "get_instance_verification",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "`tenant.subscription`")),
+    responses((status = 200, description = "The checks, newest first", body = Verification)))]
+async fn verification(
+    State(api): State<Api>,
+    _operator: Operator,
+    Segment(id): Segment<String>,
+) -> Result<Json<Verification>, Problem> {
+    let view = api.catalog().view()?;
+    let id = named(&view, &id)?;
+    let spans = spans(&api, &id).await?;
+    let checks: Vec<Span> =
+        spans.into_iter().filter(|span| span.stage == Stage::Verify).map(Span::from).collect();
+    let verified = checks.first().map(|last| last.state == "ready");
+    Ok(Json(Verification { verified, checks }))
+}

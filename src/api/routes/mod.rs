@@ -1,0 +1,38 @@
+//! The routes, a file per subject: what is asked, what is answered, and the handler between.
+#![allow(unused_qualifications, reason = "utoipa writes out the paths of parameters")]
+
+mod auth;
+mod tokens;
+mod catalog;
+mod subdomains;
+mod subscriptions;
+mod instances;
+mod audit;
+mod users;
+mod deployment;
+
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::ROOT;
+use super::openapi;
+
+/// Every route, each described by its handler.
+pub(super) fn all() -> OpenApiRouter<Api> {
+    let reference =
+        OpenApiRouter::new().routes(routes!(openapi::problems)).routes(routes!(openapi::openapi));
+    let routes = OpenApiRouter::new()
+        .merge(auth::routes())
+        .merge(tokens::routes())
+        .merge(catalog::routes())
+        .merge(subdomains::routes())
+        .merge(subscriptions::routes())
+        .merge(instances::routes())
+        .merge(users::routes())
+        .merge(audit::routes())
+        .merge(deployment::routes())
+        .merge(reference);
+    OpenApiRouter::with_openapi(openapi::Base::openapi()).nest(ROOT, routes)
+}

@@ -1,0 +1,87 @@
+//! A client that keeps no connection and believes nothing: it shows what was answered.
+
+use http::HeaderMap;
+use http::Request;
+use http_body_util::BodyExt as _;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+pub(super) struct Client {
+    address: String,
+    inner: HyperClient<HttpConnector, Full<axum::body::Bytes>>,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+    /// Null where it is no JSON.
+    pub(super) json: Value,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The code of a problem; empty where it is none.
+    pub(super) fn code(&self) -> &str {
+        if self.header("content-type") == "application/problem+json" {
+            self.json["code"].as_str().unwrap_or_default()
+        } else {
+            ""
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn at(address: String) -> Self {
+        Self { address, inner: HyperClient::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// Sends a request below `/api/v1`. Without a token (empty) nobody is logged in.
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let text = body.map(|body| body.to_string());
+        let kind = text.as_ref().map(|_| ("content-type", "application/json"));
+        let headers: Vec<_> = kind.into_iter().chain(headers.iter().copied()).collect();
+        self.send_text(method, path, token, text.unwrap_or_default(), &headers).await
+    }
+
+    /// Sends any text as the body.
+    pub(super) async fn send_text(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: String,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let uri = format!("http://{}/api/v1{path}", self.address);
+        let mut request = Request::builder().method(method).uri(uri);
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
+        let response = self.inner.request(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
+    }
+}
