@@ -1,4 +1,4 @@
-//! Access tokens: JWTs (RFC 7519) with one algorithm, EdDSA over Ed25519 (RFC 8037), written over
+//! Access tokens: JWTs (RFC 7519) with one algorithm, `EdDSA` over Ed25519 (RFC 8037), written over
 //! `ring`. We issue them and we alone read them, so that nothing about them is negotiable: the
 //! header has to be ours to the byte, which leaves no `alg` to choose (RFC 8725, 3.1).
 

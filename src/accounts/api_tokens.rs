@@ -16,6 +16,7 @@ use super::error::Invalid;
 use super::principal::Means;
 use super::principal::Principal;
 use super::principal::Scope;
+use super::principal::standing_of;
 use super::stamp;
 use super::token;
 use super::token::Use;
@@ -38,6 +39,16 @@ pub struct ApiToken {
     pub expires_at: Timestamp,
     pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+}
+
+/// A token that somebody wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// What uses it.
+    pub name: &'a str,
+    pub scopes: &'a [Scope],
+    /// How long it lasts.
+    pub days: i64,
 }
 
 type Row = (
@@ -73,14 +84,13 @@ impl Accounts {
     pub async fn create_api_token(
         &self,
         principal: &Principal,
-        name: &str,
-        scopes: &[Scope],
-        days: i64,
+        wish: &Wish<'_>,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<(ApiToken, Secret), AccountError> {
         let mut wrong = Vec::new();
-        let name = name.trim();
+        let days = wish.days;
+        let name = wish.name.trim();
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             wrong.push(Invalid::new(
                 "name",
@@ -88,7 +98,7 @@ impl Accounts {
                 "write 1 to 100 characters that tell what uses it",
             ));
         }
-        let mut scopes = scopes.to_vec();
+        let mut scopes = wish.scopes.to_vec();
         scopes.sort_unstable();
         scopes.dedup();
         if scopes.is_empty() {
@@ -236,7 +246,7 @@ impl Accounts {
                 .await
                 .map_err(self.failed())?;
         }
-        let standing = self.standing(&role, tenant.as_deref())?;
+        let standing = standing_of(&role, tenant.as_deref())?;
         let means = Means::ApiToken { id, scopes: read_scopes(&scopes) };
         Ok(Principal { account, standing, means })
     }

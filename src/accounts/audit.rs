@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx as _;
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -154,7 +153,7 @@ impl Accounts {
         .bind(asked.account)
         .bind(&asked.action)
         .bind(&asked.request_id)
-        .bind(at.map(|at| at.to_sqlx()))
+        .bind(at.map(stamp))
         .bind(id)
         .bind(most)
         .fetch_all(self.pool()?)

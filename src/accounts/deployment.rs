@@ -35,6 +35,16 @@ pub struct DeploymentToken {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// A token that somebody wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Whose server it is for.
+    pub tenant: &'a Name,
+    pub note: &'a str,
+    /// How long it lasts.
+    pub hours: i64,
+}
+
 type Row = (
     Uuid,
     String,
@@ -65,12 +75,11 @@ impl Accounts {
     pub async fn create_deployment_token(
         &self,
         principal: &Principal,
-        tenant: &Name,
-        note: &str,
-        hours: i64,
+        wish: &Wish<'_>,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<(DeploymentToken, Secret), AccountError> {
+        let Wish { tenant, note, hours } = *wish;
         let mut wrong = Vec::new();
         if note.chars().count() > 200 || note.chars().any(char::is_control) {
             wrong.push(Invalid::new(

@@ -4,6 +4,7 @@
 //! A try is counted *before* the password is looked at, so that a thousand tries at once are a
 //! thousand and not one; it is taken back when the password was right.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -117,8 +118,10 @@ impl Accounts {
 /// Whether the account exists or not: it is counted all the same, and not by its name.
 fn of_account(email_key: &str) -> String {
     let hash = Sha256::digest(email_key);
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("account {hex}")
+    hash.iter().fold("account ".to_owned(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Whoever has one IPv6 address has its whole /64.

@@ -15,6 +15,7 @@ use super::audit::Outcome;
 use super::error::AccountError;
 use super::limits::Try;
 use super::principal::Standing;
+use super::principal::standing_of;
 use super::sessions;
 use crate::model::Secret;
 
@@ -100,7 +101,7 @@ impl Accounts {
         match known {
             Some(known) if right && !known.disabled => Ok(RightPassword {
                 account: known.id,
-                standing: self.standing(&known.role, known.tenant.as_deref())?,
+                standing: standing_of(&known.role, known.tenant.as_deref())?,
                 verified: known.verified,
                 attempt,
             }),
@@ -143,22 +144,6 @@ impl Accounts {
             verified,
             disabled,
         }))
-    }
-
-    /// Reads a role and a tenant as the database keeps them.
-    pub(super) fn standing(
-        &self,
-        role: &str,
-        tenant: Option<&str>,
-    ) -> Result<Standing, AccountError> {
-        let tenant = tenant.map(str::parse).transpose().ok();
-        role.parse()
-            .ok()
-            .zip(tenant)
-            .and_then(|(role, tenant)| Standing::of(role, tenant))
-            .ok_or_else(|| {
-                AccountError::Internal(format!("`{role}` does not fit what the account has"))
-            })
     }
 
     /// Writes down that somebody was refused.

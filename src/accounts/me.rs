@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::Accounts;
 use super::error::AccountError;
 use super::principal::Standing;
+use super::principal::standing_of;
 
 /// A person who has an account.
 #[derive(Clone, Debug)]
@@ -47,22 +48,21 @@ impl Accounts {
         .fetch_optional(self.pool()?)
         .await
         .map_err(self.failed())?;
-        self.read_person(row.ok_or(AccountError::Missing)?)
+        read_person(row.ok_or(AccountError::Missing)?)
     }
+}
 
-    pub(super) fn read_person(&self, row: Row) -> Result<Person, AccountError> {
-        let (id, email, name, organisation, language, role, tenant, created, verified, disabled) =
-            row;
-        Ok(Person {
-            id,
-            email,
-            name,
-            organisation,
-            language,
-            standing: self.standing(&role, tenant.as_deref())?,
-            created_at: created.to_jiff(),
-            verified_at: verified.map(jiff_sqlx::Timestamp::to_jiff),
-            disabled_at: disabled.map(jiff_sqlx::Timestamp::to_jiff),
-        })
-    }
+pub(super) fn read_person(row: Row) -> Result<Person, AccountError> {
+    let (id, email, name, organisation, language, role, tenant, created, verified, disabled) = row;
+    Ok(Person {
+        id,
+        email,
+        name,
+        organisation,
+        language,
+        standing: standing_of(&role, tenant.as_deref())?,
+        created_at: created.to_jiff(),
+        verified_at: verified.map(jiff_sqlx::Timestamp::to_jiff),
+        disabled_at: disabled.map(jiff_sqlx::Timestamp::to_jiff),
+    })
 }

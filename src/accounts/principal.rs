@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::error::AccountError;
 use crate::model::Name;
 
 /// What an account may do.
@@ -80,6 +81,14 @@ impl Standing {
             Self::Operator | Self::Admin => None,
         }
     }
+}
+
+/// Reads a role and a tenant as the database keeps them.
+pub(super) fn standing_of(role: &str, tenant: Option<&str>) -> Result<Standing, AccountError> {
+    let tenant = tenant.map(str::parse).transpose().ok();
+    role.parse().ok().zip(tenant).and_then(|(role, tenant)| Standing::of(role, tenant)).ok_or_else(
+        || AccountError::Internal(format!("`{role}` does not fit what the account has")),
+    )
 }
 
 /// What an API token may be used for.

@@ -16,6 +16,7 @@ use super::audit::Outcome;
 use super::error::AccountError;
 use super::login::LoggedIn;
 use super::principal::Principal;
+use super::principal::standing_of;
 use super::stamp;
 use super::token;
 use super::token::Use;
@@ -185,7 +186,7 @@ impl Accounts {
         };
         audit::write(&mut transaction, &actor, &act, origin, now).await.map_err(self.failed())?;
         transaction.commit().await.map_err(self.failed())?;
-        let standing = self.standing(&role, tenant.as_deref())?;
+        let standing = standing_of(&role, tenant.as_deref())?;
         let (access, access_expires_at) = access::issue(&keys, account, session, &standing, now);
         Ok(LoggedIn { access, access_expires_at, refresh, refresh_expires_at })
     }

@@ -13,9 +13,11 @@ use super::audit::Outcome;
 use super::error::AccountError;
 use super::me::Person;
 use super::me::Row;
+use super::me::read_person;
 use super::principal::Principal;
 use super::principal::Role;
 use super::principal::Standing;
+use super::principal::standing_of;
 use super::sessions;
 use super::stamp;
 use crate::model::Name;
@@ -52,7 +54,7 @@ impl Accounts {
         .fetch_all(self.pool()?)
         .await
         .map_err(self.failed())?;
-        rows.into_iter().map(|row| self.read_person(row)).collect()
+        rows.into_iter().map(read_person).collect()
     }
 
     /// Changes a person's role, or lets them in no more. Their sessions and API tokens end, so
@@ -100,7 +102,7 @@ impl Accounts {
         .fetch_optional(&mut *transaction)
         .await
         .map_err(self.failed())?;
-        let person = self.read_person(row.ok_or(AccountError::Missing)?)?;
+        let person = read_person(row.ok_or(AccountError::Missing)?)?;
         sessions::end_all(&mut transaction, account, "changed", now).await?;
         let subject = format!("account {account}");
         let act = Act {
@@ -129,6 +131,6 @@ impl Accounts {
         .fetch_optional(self.pool()?)
         .await
         .map_err(self.failed())?;
-        row.map(|(role, tenant)| self.standing(&role, tenant.as_deref())).transpose()
+        row.map(|(role, tenant)| standing_of(&role, tenant.as_deref())).transpose()
     }
 }

@@ -53,9 +53,12 @@ pub(super) async fn around(State(api): State<Api>, mut request: Request, next: N
     dress(response.headers_mut(), &id, parts.behind_proxy);
     let took = started.elapsed().as_millis();
     let status = response.status().as_u16();
-    span.in_scope(|| match response.extensions().get::<Problem>() {
-        Some(problem) => tracing::info!(status, took, problem = problem.code(), "answered"),
-        None => tracing::debug!(status, took, "answered"),
+    span.in_scope(|| {
+        if let Some(problem) = response.extensions().get::<Problem>() {
+            tracing::info!(status, took, problem = problem.code(), "answered");
+        } else {
+            tracing::debug!(status, took, "answered");
+        }
     });
     response
 }

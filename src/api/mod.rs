@@ -1,4 +1,4 @@
-//! The portal: one versioned HTTP API under `/api/v1`, described by the OpenAPI document that it
+//! The portal: one versioned HTTP API under `/api/v1`, described by the `OpenAPI` document that it
 //! serves. It reads the newest commit, history and accounts, and writes commits; it never touches
 //! a cluster or a host, because it imports nothing that could.
 //!

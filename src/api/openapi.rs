@@ -1,4 +1,4 @@
-//! The OpenAPI document, as the handlers describe themselves, and a page to read it. The page
+//! The `OpenAPI` document, as the handlers describe themselves, and a page to read it. The page
 //! needs nothing from elsewhere: no network, no script of others.
 
 use std::sync::OnceLock;
@@ -23,7 +23,6 @@ use utoipa::openapi::security::SecurityScheme;
 use super::Api;
 use super::problem;
 use super::problem::Kind;
-use super::problem::Problem;
 use super::routes;
 
 /// What does not belong to one handler.
@@ -35,7 +34,7 @@ use super::routes;
         description = "Orders become commits, and money stays in the ledger. Every refusal is a problem document (RFC 9457).",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(Problem, problem::FieldError)),
+    components(schemas(problem::Document, problem::FieldError)),
     modifiers(&Token),
     tags(
         (name = "auth", description = "Register, log in, and stay logged in"),
@@ -155,7 +154,7 @@ pub(super) async fn problems() -> Json<Vec<Explained>> {
     Json(explained.collect())
 }
 
-/// The OpenAPI document of this API.
+/// The `OpenAPI` document of this API.
 #[utoipa::path(get, path = "/openapi.json", tag = "reference", operation_id = "get_openapi",
     responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub(super) async fn openapi() -> Response {

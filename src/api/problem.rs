@@ -102,9 +102,15 @@ pub struct FieldError {
     pub help: Option<String>,
 }
 
+/// A refusal. What it says is large, and rarely needed: it is kept aside.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Problem(Box<Document>);
+
 /// A refusal, in the form of RFC 9457.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Problem {
+#[schema(as = Problem)]
+pub struct Document {
     /// Identifies the kind of problem; `GET /api/v1/problems` explains each.
     #[serde(rename = "type")]
     uri: String,
@@ -144,7 +150,7 @@ impl Kind {
 
 impl From<Kind> for Problem {
     fn from(kind: Kind) -> Self {
-        Self {
+        Self(Box::new(Document {
             uri: kind.uri(),
             title: kind.title,
             status: kind.status.as_u16(),
@@ -155,14 +161,16 @@ impl From<Kind> for Problem {
             retry_after: None,
             request_id: None,
             etag: None,
-        }
+        }))
     }
 }
 
 impl Problem {
     /// A problem of a kind, and what happened.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), ..kind.into() }
+        let mut problem = Self::from(kind);
+        problem.0.detail = detail.into();
+        problem
     }
 
     /// One field is filled in wrongly.
@@ -182,7 +190,7 @@ impl Problem {
         message: impl Into<String>,
         help: Option<String>,
     ) -> Self {
-        self.errors.push(FieldError { field: field.into(), message: message.into(), help });
+        self.0.errors.push(FieldError { field: field.into(), message: message.into(), help });
         self
     }
 
@@ -190,31 +198,31 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.retry_after = Some(whole.max(1));
+        self.0.retry_after = Some(whole.max(1));
         self
     }
 
     /// The tag as it is now.
     #[must_use]
     pub fn etag(mut self, etag: String) -> Self {
-        self.etag = Some(etag);
+        self.0.etag = Some(etag);
         self
     }
 
     /// Says which request it is about.
     #[must_use]
     pub fn about(mut self, path: &str, request_id: &str) -> Self {
-        self.instance = Some(path.to_owned());
-        self.request_id = Some(request_id.to_owned());
+        self.0.instance = Some(path.to_owned());
+        self.0.request_id = Some(request_id.to_owned());
         self
     }
 
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// Something that should not happen: it is logged here, and told without what was wrong.
@@ -234,7 +242,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status(), Json(&self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if self.status() == StatusCode::UNAUTHORIZED {

@@ -147,12 +147,11 @@ async fn answer(
         served = connection.as_mut() => Some(served),
         () = told_to_stop => None,
     };
-    let served = match served {
-        Some(served) => served,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let served = if let Some(served) = served {
+        served
+    } else {
+        connection.as_mut().graceful_shutdown();
+        connection.await
     };
     if let Err(error) = served {
         tracing::trace!("a connection broke off: {error}");

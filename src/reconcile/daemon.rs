@@ -14,6 +14,7 @@ use super::Event;
 use super::Junction;
 use super::chronicle::Chronicle;
 use super::desired::Desired;
+use super::follow::Told;
 use super::follow::follow;
 use super::follow::follow_history;
 use super::follow::follow_state;
@@ -69,9 +70,8 @@ impl Daemon {
             junction.clone(),
             kubeconfigs,
             clock.clone(),
-            notes.clone(),
             verify_every,
-            taken,
+            Told { notes: notes.clone(), taken },
         );
         let history = follow_history(recorder.clone(), clock.clone(), notes.clone());
         let state = follow_state(source, clock, notes);

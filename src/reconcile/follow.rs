@@ -38,16 +38,21 @@ const LOOK_AT_DATABASES: Duration = Duration::from_mins(5);
 /// How often a kubeconfig is looked for that was not there or could not be read.
 const LOOK_FOR_CREDENTIALS: Duration = Duration::from_secs(15);
 
-/// Follows the branch for ever: each head becomes what is desired, the newest first. Who else
-/// wants to know of it finds it in `taken`.
+/// Whom it is told.
+pub struct Told {
+    pub notes: mpsc::UnboundedSender<Note>,
+    /// What is desired, for who else wants to know.
+    pub taken: watch::Sender<Option<Arc<Desired>>>,
+}
+
+/// Follows the branch for ever: each head becomes what is desired, the newest first.
 pub async fn follow(
     source: Source,
     junction: Junction<ClusterTarget>,
     kubeconfigs: Kubeconfigs,
     clock: Clock,
-    notes: mpsc::UnboundedSender<Note>,
     verify_every: Duration,
-    taken: watch::Sender<Option<Arc<Desired>>>,
+    Told { notes, taken }: Told,
 ) {
     let mut heads = source.watch();
     let mut clusters = Clusters {

@@ -30,7 +30,7 @@ use crate::support::proxy::Proxy;
 
 /// Sends until the answer has this status: the database is noticed when it is noticed.
 async fn until(client: &Client, path: &str, body: serde_json::Value, status: u16) -> Answer {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let answer = client.send("POST", path, "", Some(body.clone()), &[]).await;
         if answer.status == status {

@@ -1,4 +1,4 @@
-//! The OpenAPI document: committed, served, and of every route there is.
+//! The `OpenAPI` document: committed, served, and of every route there is.
 
 use std::path::Path;
 

@@ -77,7 +77,6 @@ async fn what_is_wrong_with_an_address_or_a_login_is_told() {
 
 #[tokio::test]
 async fn a_panic_and_a_slow_answer_are_problems_too() {
-    #[expect(clippy::panic, reason = "it is what is tested")]
     async fn panics() -> &'static str {
         panic!("the secret is 1234")
     }

@@ -20,6 +20,7 @@ use crate::api::body::Body;
 use crate::api::body::secret;
 use crate::api::extract::Context;
 use crate::api::extract::Person;
+use crate::api::problem;
 use crate::api::problem::Problem;
 use crate::model::Name;
 use crate::model::Secret;
@@ -131,7 +132,7 @@ struct Verify {
     request_body = Verify,
     responses(
         (status = 204, description = "The address is verified"),
-        (status = 401, description = "The token or the password is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token or the password is wrong", body = problem::Document, content_type = "application/problem+json"),
     ))]
 async fn verify(
     State(api): State<Api>,
@@ -200,8 +201,8 @@ impl From<LoggedIn> for Tokens {
     request_body = Login,
     responses(
         (status = 200, description = "A session", body = Tokens),
-        (status = 401, description = "The address or the password is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The address is not verified yet", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The address or the password is wrong", body = problem::Document, content_type = "application/problem+json"),
+        (status = 403, description = "The address is not verified yet", body = problem::Document, content_type = "application/problem+json"),
     ))]
 async fn login(
     State(api): State<Api>,
@@ -228,7 +229,7 @@ struct Refresh {
     request_body = Refresh,
     responses(
         (status = 200, description = "The session goes on", body = Tokens),
-        (status = 401, description = "The token is not good, or was used before", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is not good, or was used before", body = problem::Document, content_type = "application/problem+json"),
     ))]
 async fn refresh(
     State(api): State<Api>,
@@ -284,7 +285,7 @@ struct Reset {
     request_body = Reset,
     responses(
         (status = 204, description = "The password is set"),
-        (status = 401, description = "The token is not good", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The token is not good", body = problem::Document, content_type = "application/problem+json"),
     ))]
 async fn reset(
     State(api): State<Api>,

@@ -107,16 +107,11 @@ async fn create(
             "name one that has a document in the repository",
         ));
     }
+    let hours = i64::from(body.expires_in_hours);
+    let wish = deployment::Wish { tenant: &body.tenant, note: &body.note, hours };
     let (about, secret) = api
         .accounts()
-        .create_deployment_token(
-            operator.principal(),
-            &body.tenant,
-            &body.note,
-            i64::from(body.expires_in_hours),
-            &context.origin,
-            context.now,
-        )
+        .create_deployment_token(operator.principal(), &wish, &context.origin, context.now)
         .await?;
     let made = MadeDeploymentToken { about: about.into(), token: secret.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(made)))

@@ -32,7 +32,6 @@ use crate::model;
 use crate::model::Document;
 use crate::model::Name;
 use crate::model::Phase;
-use crate::model::platform::Lifecycle;
 use crate::model::subscription::HoldReason;
 use crate::validate::addresses::hosts;
 
@@ -152,7 +151,7 @@ pub(super) fn phase(
     let lifecycle = package
         .and_then(|package| package.spec.lifecycle.clone())
         .or_else(|| platform.map(|platform| platform.lifecycle.clone()))
-        .unwrap_or_else(Lifecycle::default);
+        .unwrap_or_default();
     let zone = platform.and_then(model::Platform::zone).unwrap_or(TimeZone::UTC);
     subscription.phase(&lifecycle, &zone, now)
 }

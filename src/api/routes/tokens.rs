@@ -18,6 +18,7 @@ use crate::api::body::Body;
 use crate::api::body::Segment;
 use crate::api::extract::Context;
 use crate::api::extract::Person;
+use crate::api::problem;
 use crate::api::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -114,7 +115,7 @@ async fn list(State(api): State<Api>, person: Person) -> Result<Json<Vec<ApiToke
     security(("token" = [])), request_body = NewApiToken,
     responses(
         (status = 201, description = "The token, shown once", body = MadeApiToken),
-        (status = 409, description = "There are too many", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There are too many", body = problem::Document, content_type = "application/problem+json"),
     ))]
 async fn create(
     State(api): State<Api>,
@@ -123,16 +124,11 @@ async fn create(
     Body(body): Body<NewApiToken>,
 ) -> Result<(StatusCode, Json<MadeApiToken>), Problem> {
     let scopes: Vec<accounts::Scope> = body.scopes.into_iter().map(Into::into).collect();
+    let days = i64::from(body.expires_in_days);
+    let wish = api_tokens::Wish { name: &body.name, scopes: &scopes, days };
     let (about, secret) = api
         .accounts()
-        .create_api_token(
-            person.principal(),
-            &body.name,
-            &scopes,
-            i64::from(body.expires_in_days),
-            &context.origin,
-            context.now,
-        )
+        .create_api_token(person.principal(), &wish, &context.origin, context.now)
         .await?;
     let made = MadeApiToken { about: about.into(), token: secret.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(made)))

@@ -108,7 +108,7 @@ struct ChangeUser {
     params(("id" = Uuid, Path, description = "The account's id")),
     responses(
         (status = 200, description = "The account as it is now", body = User),
-        (status = 409, description = "It would leave no admin", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It would leave no admin", body = problem::Document, content_type = "application/problem+json"),
     ))]
 async fn change(
     State(api): State<Api>,
