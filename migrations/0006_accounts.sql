@@ -2,7 +2,7 @@
 -- No secret stands here in the clear: of every token there is a SHA-256, of a password an Argon2id.
 -- The one exception is the token inside a mail that is not sent yet (`outbox`).
 
-create table account (
+create table user_account (
     id           uuid        primary key,
     -- As the person wrote it: mail goes there.
     email        text        not null check (length(email) between 3 and 254),
@@ -23,13 +23,13 @@ create table account (
     -- A customer is somebody's; whoever works for the operator is nobody's customer.
     check ((role = 'customer') = (tenant is not null))
 );
-create index account_of_tenant on account (tenant) where tenant is not null;
-create index account_by_time on account (created_at, id);
+create index user_account_of_tenant on user_account (tenant) where tenant is not null;
+create index user_account_by_time on user_account (created_at, id);
 
 -- A link in a mail that may be used once.
 create table mail_token (
     hash       bytea       primary key check (length(hash) = 32),
-    account_id uuid        not null references account on delete cascade,
+    account_id uuid        not null references user_account on delete cascade,
     purpose    text        not null check (purpose in ('verify', 'reset')),
     created_at timestamptz not null,
     expires_at timestamptz not null check (expires_at > created_at),
@@ -40,7 +40,7 @@ create index mail_token_of_account on mail_token (account_id, purpose);
 -- A login on one device: the family of its refresh tokens.
 create table session (
     id         uuid        primary key,
-    account_id uuid        not null references account on delete cascade,
+    account_id uuid        not null references user_account on delete cascade,
     created_at timestamptz not null,
     -- However often it is refreshed.
     expires_at timestamptz not null check (expires_at > created_at),
@@ -64,7 +64,7 @@ create unique index refresh_token_now on refresh_token (session_id) where used_a
 -- A token for a machine, with the rights of the account that made it, or fewer.
 create table api_token (
     id           uuid        primary key,
-    account_id   uuid        not null references account on delete cascade,
+    account_id   uuid        not null references user_account on delete cascade,
     name         text        not null,
     hash         bytea       not null unique check (length(hash) = 32),
     scopes       text[]      not null check (cardinality(scopes) > 0 and scopes <@ array['read', 'write']),
@@ -81,7 +81,7 @@ create table deployment_token (
     hash       bytea       not null unique check (length(hash) = 32),
     tenant     text        not null,
     note       text        not null,
-    created_by uuid        not null references account,
+    created_by uuid        not null references user_account,
     created_at timestamptz not null,
     expires_at timestamptz not null check (expires_at > created_at),
     used_at    timestamptz,

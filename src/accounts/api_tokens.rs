@@ -122,7 +122,7 @@ impl Accounts {
         let words: Vec<String> = scopes.iter().map(|scope| scope.word().to_owned()).collect();
         let mut transaction = self.begin().await?;
         // The account is locked while its tokens are counted.
-        sqlx::query("select 1 from account where id = $1 for update")
+        sqlx::query("select 1 from user_account where id = $1 for update")
             .bind(principal.account)
             .execute(&mut *transaction)
             .await
@@ -228,8 +228,8 @@ impl Accounts {
             (Uuid, Uuid, Vec<String>, Option<jiff_sqlx::Timestamp>, String, Option<String>);
         let hash = token::hash(Use::Api, secret).ok_or(AccountError::Token)?;
         let found: Option<Found> = sqlx::query_as(
-            "select api_token.id, account.id, scopes, last_used_at, role, tenant
-             from api_token join account on account.id = api_token.account_id
+            "select api_token.id, user_account.id, scopes, last_used_at, role, tenant
+             from api_token join user_account on user_account.id = api_token.account_id
              where hash = $1 and revoked_at is null and expires_at > $2 and disabled_at is null",
         )
         .bind(&hash[..])

@@ -138,9 +138,9 @@ impl Accounts {
     pub async fn audit(&self, asked: &Asked, most: i64) -> Result<Vec<Line>, AccountError> {
         let (at, id) = asked.before.unzip();
         let rows: Vec<Row> = sqlx::query_as(
-            "select audit.id, at, account_id, account.email, audit.role, audit.tenant,
+            "select audit.id, at, account_id, user_account.email, audit.role, audit.tenant,
                  action, subject, outcome, detail, request_id, address
-             from audit left join account on account.id = audit.account_id
+             from audit left join user_account on user_account.id = audit.account_id
              where ($1::text is null or audit.tenant = $1)
                  and ($2::uuid is null or account_id = $2)
                  and ($3::text is null or action = $3)

@@ -130,7 +130,7 @@ impl Accounts {
         type Row = (Uuid, String, String, Option<String>, bool, bool);
         let row: Option<Row> = sqlx::query_as(
             "select id, password, role, tenant, verified_at is not null, disabled_at is not null
-             from account where email_key = $1",
+             from user_account where email_key = $1",
         )
         .bind(email_key)
         .fetch_optional(self.pool()?)

@@ -115,7 +115,7 @@ impl Accounts {
     ) -> Result<String, AccountError> {
         let hash = token::hash(Use::Mail, secret).ok_or(AccountError::Token)?;
         let owner: Option<(String,)> = sqlx::query_as(
-            "select email from mail_token join account on account.id = mail_token.account_id
+            "select email from mail_token join user_account on user_account.id = mail_token.account_id
              where hash = $1 and purpose = $2 and used_at is null and expires_at > $3
                  and disabled_at is null",
         )

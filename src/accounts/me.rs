@@ -42,7 +42,7 @@ impl Accounts {
         let row: Option<Row> = sqlx::query_as(
             "select id, email, name, organisation, language, role, tenant,
                  created_at, verified_at, disabled_at
-             from account where id = $1",
+             from user_account where id = $1",
         )
         .bind(account)
         .fetch_optional(self.pool()?)

@@ -221,17 +221,19 @@ impl Accounts {
         let account = mails::use_link(&mut transaction, VERIFY.purpose, link, now).await?;
         self.forgive_right(&mut transaction, &right).await?;
         let (name, language): (String, String) =
-            sqlx::query_as("select name, language from account where id = $1")
+            sqlx::query_as("select name, language from user_account where id = $1")
                 .bind(account)
                 .fetch_one(&mut *transaction)
                 .await
                 .map_err(self.failed())?;
-        sqlx::query("update account set verified_at = coalesce(verified_at, $2) where id = $1")
-            .bind(account)
-            .bind(stamp(now))
-            .execute(&mut *transaction)
-            .await
-            .map_err(self.failed())?;
+        sqlx::query(
+            "update user_account set verified_at = coalesce(verified_at, $2) where id = $1",
+        )
+        .bind(account)
+        .bind(stamp(now))
+        .execute(&mut *transaction)
+        .await
+        .map_err(self.failed())?;
         let to = Recipient { account, email: &email, name: &name, language: &language };
         mails::send(&mut transaction, "welcome", "", &to, json!({}), now).await?;
         let subject = format!("account {account}");
@@ -256,7 +258,7 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let mut transaction = self.begin().await?;
         let unverified: Option<(Uuid, String, String, String)> = sqlx::query_as(
-            "select id, email, name, language from account
+            "select id, email, name, language from user_account
              where email_key = $1 and verified_at is null and disabled_at is null",
         )
         .bind(email.trim().to_lowercase())
@@ -288,7 +290,7 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<Option<Uuid>, AccountError> {
         let made: Option<(Uuid,)> = sqlx::query_as(
-            "insert into account
+            "insert into user_account
                  (id, email, email_key, name, organisation, language, password, role, tenant, created_at, verified_at)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              on conflict (email_key) do nothing returning id",
@@ -318,7 +320,7 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<Uuid, AccountError> {
         let (account,): (Uuid,) = sqlx::query_as(
-            "update account set password = $2, role = $3, tenant = null, name = $4,
+            "update user_account set password = $2, role = $3, tenant = null, name = $4,
                  verified_at = coalesce(verified_at, $5), disabled_at = null
              where email_key = $1 returning id",
         )
@@ -341,12 +343,13 @@ impl Accounts {
         email: &Email,
         now: Timestamp,
     ) -> Result<Uuid, AccountError> {
-        let (account, address, name, language): (Uuid, String, String, String) =
-            sqlx::query_as("select id, email, name, language from account where email_key = $1")
-                .bind(email.key())
-                .fetch_one(&mut *connection)
-                .await
-                .map_err(self.failed())?;
+        let (account, address, name, language): (Uuid, String, String, String) = sqlx::query_as(
+            "select id, email, name, language from user_account where email_key = $1",
+        )
+        .bind(email.key())
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(self.failed())?;
         let to = Recipient { account, email: &address, name: &name, language: &language };
         let day = (now.as_second() / 86_400).to_string();
         mails::send(connection, "address-known", &day, &to, json!({}), now).await?;

@@ -34,7 +34,7 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let mut transaction = self.begin().await?;
         let known: Option<(Uuid, String, String, String)> = sqlx::query_as(
-            "select id, email, name, language from account
+            "select id, email, name, language from user_account
              where email_key = $1 and disabled_at is null",
         )
         .bind(email.trim().to_lowercase())
@@ -74,13 +74,13 @@ impl Accounts {
         let mut transaction = self.begin().await?;
         let account = mails::use_link(&mut transaction, RESET.purpose, link, now).await?;
         let (email, name, language): (String, String, String) =
-            sqlx::query_as("select email, name, language from account where id = $1")
+            sqlx::query_as("select email, name, language from user_account where id = $1")
                 .bind(account)
                 .fetch_one(&mut *transaction)
                 .await
                 .map_err(self.failed())?;
         sqlx::query(
-            "update account set password = $2, verified_at = coalesce(verified_at, $3) where id = $1",
+            "update user_account set password = $2, verified_at = coalesce(verified_at, $3) where id = $1",
         )
         .bind(account)
         .bind(hash)

@@ -123,12 +123,12 @@ impl Accounts {
         let mut transaction = self.begin().await?;
         // The session is locked: of two who come at once with the same token, one is late.
         let row: Option<Row> = sqlx::query_as(
-            "select session.id, account.id, session.expires_at, session.ended_at is not null,
+            "select session.id, user_account.id, session.expires_at, session.ended_at is not null,
                  refresh_token.expires_at, refresh_token.used_at is not null,
-                 account.role, account.tenant, account.disabled_at is not null
+                 user_account.role, user_account.tenant, user_account.disabled_at is not null
              from session
              join refresh_token on refresh_token.session_id = session.id
-             join account on account.id = session.account_id
+             join user_account on user_account.id = session.account_id
              where refresh_token.hash = $1
              for update of session",
         )

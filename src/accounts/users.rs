@@ -41,7 +41,7 @@ impl Accounts {
         let rows: Vec<Row> = sqlx::query_as(
             "select id, email, name, organisation, language, role, tenant,
                  created_at, verified_at, disabled_at
-             from account
+             from user_account
              where ($1::text is null or tenant = $1)
                  and ($2::timestamptz is null or (created_at, id) > ($2, $3))
              order by created_at, id
@@ -70,7 +70,7 @@ impl Accounts {
         let mut transaction = self.begin().await?;
         // All admins are locked, in order: two who demote each other at once do not both succeed.
         let admins: Vec<(Uuid,)> = sqlx::query_as(
-            "select id from account where role = 'admin' and disabled_at is null order by id for update",
+            "select id from user_account where role = 'admin' and disabled_at is null order by id for update",
         )
         .fetch_all(&mut *transaction)
         .await
@@ -85,7 +85,7 @@ impl Accounts {
             None => (None, None),
         };
         let row: Option<Row> = sqlx::query_as(
-            "update account set
+            "update user_account set
                  role = coalesce($2, role),
                  tenant = case when $2 is null then tenant else $3 end,
                  disabled_at = case $4 when true then coalesce(disabled_at, $5)
@@ -125,7 +125,7 @@ impl Accounts {
     /// How somebody stands now, whatever a token of theirs says; none who is let in no more.
     pub async fn standing_now(&self, account: Uuid) -> Result<Option<Standing>, AccountError> {
         let row: Option<(String, Option<String>)> = sqlx::query_as(
-            "select role, tenant from account where id = $1 and disabled_at is null",
+            "select role, tenant from user_account where id = $1 and disabled_at is null",
         )
         .bind(account)
         .fetch_optional(self.pool()?)

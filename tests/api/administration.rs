@@ -151,11 +151,12 @@ async fn the_first_admin_is_made_on_the_command_line() {
     assert!(!made.shown().contains(PASSWORD));
     // Doing it again sets the password anew.
     assert_eq!(run("another four words here\n", "ada@example.com").code, 0);
-    let (role, password): (String, String) =
-        sqlx::query_as("select role, password from account where email_key = 'ada@example.com'")
-            .fetch_one(prepared.pool())
-            .await
-            .unwrap();
+    let (role, password): (String, String) = sqlx::query_as(
+        "select role, password from user_account where email_key = 'ada@example.com'",
+    )
+    .fetch_one(prepared.pool())
+    .await
+    .unwrap();
     assert_eq!(role, "admin");
     assert!(password.starts_with("$argon2id$"));
 

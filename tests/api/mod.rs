@@ -170,7 +170,7 @@ impl Portal {
         let email = format!("owner@{tenant}.example");
         self.register(&email).await;
         self.verify(&email).await;
-        sqlx::query("update account set tenant = $2 where email_key = $1")
+        sqlx::query("update user_account set tenant = $2 where email_key = $1")
             .bind(&email)
             .bind(tenant)
             .execute(&self.pool)
