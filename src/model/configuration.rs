@@ -86,7 +86,11 @@ impl Configuration {
             previous.zip(*old).is_some_and(|(previous, old)| previous.replaces(old, new))
         };
         match previous {
-            Some(previous) if !gone && unread.iter().zip(&read).all(replaces) => {
+            Some(previous)
+                if !gone
+                    && previous.elsewhere.is_empty()
+                    && unread.iter().zip(&read).all(replaces) =>
+            {
                 previous.with(files, &read)
             }
             _ => Self::in_order(files),
@@ -95,8 +99,7 @@ impl Configuration {
 
     /// Whether a file's documents only take the places of those that it had before.
     fn replaces(&self, old: &FileDocuments, new: &FileDocuments) -> bool {
-        self.elsewhere.is_empty()
-            && old.documents.len() == new.documents.len()
+        old.documents.len() == new.documents.len()
             && old.documents.iter().zip(&new.documents).all(|(old, new)| {
                 old.kind() == new.kind()
                     && old.name() == new.name()
@@ -105,7 +108,7 @@ impl Configuration {
             })
     }
 
-    /// The same with other documents in the places that they had.
+    /// The same with other documents in the places that they had, where all stand in their folders.
     fn with(&self, files: Vec<Arc<FileDocuments>>, read: &[Arc<FileDocuments>]) -> Self {
         let mut changed = Self {
             files,

@@ -167,7 +167,7 @@ fn outcome(desired: &Desired) -> (String, BTreeMap<String, String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_check_after_an_earlier_one_comes_to_the_same_as_one_from_nothing(
