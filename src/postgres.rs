@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::Unit;
+use jiff_sqlx::ToSqlx as _;
 use serde::Serialize;
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
@@ -90,6 +92,16 @@ impl Settings {
             .map_err(|source| DatabaseError::PasswordFile { file: file.clone(), source })?;
         Ok(options.password(password.trim()))
     }
+}
+
+/// A time as PostgreSQL keeps it: to the microsecond, so that what is read back compares equal.
+pub fn rounded(time: Timestamp) -> Timestamp {
+    time.round(Unit::Microsecond).unwrap_or(time)
+}
+
+/// A time to bind to a statement.
+pub fn stamp(time: Timestamp) -> jiff_sqlx::Timestamp {
+    rounded(time).to_sqlx()
 }
 
 /// What is wrong with our database.

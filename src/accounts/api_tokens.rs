@@ -17,10 +17,10 @@ use super::principal::Means;
 use super::principal::Principal;
 use super::principal::Scope;
 use super::principal::standing_of;
-use super::stamp;
 use super::token;
 use super::token::Use;
 use crate::model::Secret;
+use crate::postgres::stamp;
 
 /// The longest life of a token, in days.
 pub const LONGEST_DAYS: i64 = 366;

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::Accounts;
 use super::error::AccountError;
 use super::principal::Principal;
-use super::stamp;
 use crate::model::Name;
+use crate::postgres::stamp;
 
 /// Where a request came from.
 #[derive(Clone, Debug)]

@@ -16,11 +16,11 @@ use super::audit::Outcome;
 use super::error::AccountError;
 use super::error::Invalid;
 use super::principal::Principal;
-use super::stamp;
 use super::token;
 use super::token::Use;
 use crate::model::Name;
 use crate::model::Secret;
+use crate::postgres::stamp;
 
 /// A deployment token, without itself.
 #[derive(Clone, Debug)]

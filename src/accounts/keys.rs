@@ -24,7 +24,7 @@ use sha2::Sha256;
 use super::Accounts;
 use super::access;
 use super::error::AccountError;
-use super::stamp;
+use crate::postgres::stamp;
 
 /// Where the key comes from.
 #[derive(Clone, Debug)]

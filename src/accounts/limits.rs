@@ -16,7 +16,7 @@ use sha2::Sha256;
 
 use super::Accounts;
 use super::error::AccountError;
-use super::stamp;
+use crate::postgres::stamp;
 
 /// How long failures count.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);

@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use super::Accounts;
 use super::error::AccountError;
-use super::stamp;
 use super::token;
 use super::token::Use;
 use crate::model::Secret;
 use crate::outbox;
 use crate::outbox::Kind;
 use crate::outbox::Mail;
+use crate::postgres::stamp;
 
 /// Whom a mail goes to.
 pub(super) struct Recipient<'a> {

@@ -35,8 +35,6 @@ pub mod audit;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::Unit;
-use jiff_sqlx::ToSqlx as _;
 use sqlx::PgPool;
 use sqlx::Postgres;
 use sqlx::Transaction;
@@ -112,9 +110,4 @@ impl Accounts {
             AccountError::of(error)
         }
     }
-}
-
-/// A time as PostgreSQL keeps it: to the microsecond.
-fn stamp(time: Timestamp) -> jiff_sqlx::Timestamp {
-    time.round(Unit::Microsecond).unwrap_or(time).to_sqlx()
 }

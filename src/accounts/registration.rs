@@ -26,9 +26,9 @@ use super::mails::Link;
 use super::mails::Recipient;
 use super::password;
 use super::principal::Role;
-use super::stamp;
 use crate::model::Name;
 use crate::model::Secret;
+use crate::postgres::stamp;
 
 pub(super) const VERIFY: Link =
     Link { purpose: "verify", lasts: SignedDuration::from_hours(48), every_seconds: 120 };

@@ -18,8 +18,8 @@ use super::mails::Link;
 use super::mails::Recipient;
 use super::password;
 use super::sessions;
-use super::stamp;
 use crate::model::Secret;
+use crate::postgres::stamp;
 
 const RESET: Link =
     Link { purpose: "reset", lasts: SignedDuration::from_mins(60), every_seconds: 120 };

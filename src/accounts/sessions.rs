@@ -17,10 +17,10 @@ use super::error::AccountError;
 use super::login::LoggedIn;
 use super::principal::Principal;
 use super::principal::standing_of;
-use super::stamp;
 use super::token;
 use super::token::Use;
 use crate::model::Secret;
+use crate::postgres::stamp;
 
 /// How long somebody stays logged in who does nothing.
 const IDLE: SignedDuration = SignedDuration::from_hours(14 * 24);

@@ -19,8 +19,8 @@ use super::principal::Role;
 use super::principal::Standing;
 use super::principal::standing_of;
 use super::sessions;
-use super::stamp;
 use crate::model::Name;
+use crate::postgres::stamp;
 
 /// What is to change of a person.
 #[derive(Clone, Debug, Default)]

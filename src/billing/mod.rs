@@ -21,12 +21,15 @@ pub mod tax;
 pub mod price;
 pub mod quote;
 // Records.
+mod cursor;
 pub mod ledger;
 pub mod invoice;
 pub mod terms;
 // What is due when.
 pub mod lifecycle;
 
+pub use cursor::Cursor;
+pub use cursor::InvalidCursor;
 pub use keys::OperationKey;
 pub use keys::SubscriptionId;
 pub use quote::Quote;

@@ -15,8 +15,8 @@ use super::invoice;
 use super::invoice::InvoiceError;
 use super::keys::OperationKey;
 use super::keys::SubscriptionId;
-use super::ledger::stamp;
 use crate::model::platform::Lifecycle;
+use crate::postgres::stamp;
 
 /// Days that were bought, or given as a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]

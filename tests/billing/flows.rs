@@ -1,6 +1,7 @@
 //! The flows of money, and what they refuse.
 
 use sqlx::Connection as _;
+use tenantry::billing::Cursor;
 use tenantry::billing::ledger;
 use tenantry::billing::ledger::Account;
 use tenantry::billing::ledger::AsOf;
@@ -298,5 +299,5 @@ async fn a_customer_pages_through_all_of_their_transactions_and_no_others() {
     assert_eq!((seen[0].reason, seen[0].amount.minor), (Reason::Charge, -25));
     let sum: i64 = seen.iter().map(|entry| entry.amount.minor).sum();
     assert_eq!(sum, books.available("acme", "VND").await);
-    assert!("nonsense".parse::<ledger::Cursor>().is_err());
+    assert!("nonsense".parse::<Cursor>().is_err());
 }

@@ -9,8 +9,6 @@ mod write;
 
 pub use pdf::PdfError;
 pub use pdf::pdf;
-pub use read::Cursor;
-pub use read::InvalidCursor;
 pub use read::Invoice;
 pub use read::InvoiceLine;
 pub use read::find;

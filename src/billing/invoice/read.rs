@@ -1,6 +1,5 @@
 //! Reading invoices.
 
-use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -14,10 +13,10 @@ use uuid::Uuid;
 use super::InvoiceError;
 use super::Kind;
 use super::Party;
+use crate::billing::Cursor;
 use crate::billing::calendar::Period;
 use crate::billing::keys::SubscriptionId;
 use crate::billing::ledger::Customer;
-use crate::billing::ledger::stamp;
 use crate::billing::quote::Share;
 use crate::billing::tax::Percent;
 use crate::billing::tax::Rounding;
@@ -25,6 +24,7 @@ use crate::billing::tax::Tax;
 use crate::billing::wire;
 use crate::model::money::Currency;
 use crate::model::money::Money;
+use crate::postgres::stamp;
 
 /// An invoice or a credit note, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -88,36 +88,6 @@ pub struct InvoiceLine {
     pub share: Option<Share>,
     #[serde(with = "wire::object")]
     pub amount: Money,
-}
-
-/// Where a page of invoices ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    created_at: Timestamp,
-    id: Uuid,
-}
-
-/// What was given where a [`Cursor`] belongs.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a cursor: pass on what the page before returned, or nothing")]
-pub struct InvalidCursor(String);
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}.{}", self.created_at.as_microsecond(), self.id.simple())
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = InvalidCursor;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let wrong = || InvalidCursor(text.to_owned());
-        let (time, id) = text.split_once('.').ok_or_else(wrong)?;
-        let time: i64 = time.parse().map_err(|_| wrong())?;
-        let created_at = Timestamp::from_microsecond(time).map_err(|_| wrong())?;
-        Ok(Self { created_at, id: id.parse().map_err(|_| wrong())? })
-    }
 }
 
 /// An invoice by its id.

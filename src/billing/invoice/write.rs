@@ -20,11 +20,11 @@ use crate::billing::ledger::Booking;
 use crate::billing::ledger::Customer;
 use crate::billing::ledger::Posted;
 use crate::billing::ledger::Sale;
-use crate::billing::ledger::stamp;
 use crate::billing::quote::Quote;
 use crate::billing::tax::Rounding;
 use crate::billing::tax::Tax;
 use crate::model::money::Money;
+use crate::postgres::stamp;
 
 /// What becomes an invoice.
 #[derive(Clone, Copy, Debug)]

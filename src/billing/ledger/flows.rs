@@ -12,10 +12,10 @@ use super::Reason;
 use super::post::Draft;
 use super::post::content;
 use super::post::post;
-use super::stamp;
 use crate::billing::keys::SubscriptionId;
 use crate::model::Name;
 use crate::model::money::Money;
+use crate::postgres::stamp;
 
 /// What was sold: how much is ours to earn, and how much is the state's.
 #[derive(Clone, Debug)]

@@ -25,9 +25,9 @@ use super::post::Draft;
 use super::post::content;
 use super::post::post;
 use super::read::currency_of;
-use super::stamp;
 use crate::billing::keys::OperationKey;
 use crate::model::money::Money;
+use crate::postgres::stamp;
 
 /// Where a hold stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -47,9 +47,7 @@ pub use post::Posted;
 pub use post::Reason;
 pub use post::booked_by;
 pub use read::AsOf;
-pub use read::Cursor;
 pub use read::Entry;
-pub use read::InvalidCursor;
 pub use read::Wallet;
 pub use read::balance;
 pub use read::entries;
@@ -58,12 +56,3 @@ pub use reversal::Extent;
 pub use reversal::reverse;
 pub use verify::Discrepancy;
 pub use verify::verify;
-
-use jiff::Timestamp;
-use jiff::Unit;
-use jiff_sqlx::ToSqlx as _;
-
-/// A time as PostgreSQL keeps it, to the microsecond.
-pub(super) fn stamp(time: Timestamp) -> jiff_sqlx::Timestamp {
-    time.round(Unit::Microsecond).unwrap_or(time).to_sqlx()
-}

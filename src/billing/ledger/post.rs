@@ -14,11 +14,11 @@ use uuid::Uuid;
 use super::Account;
 use super::Customer;
 use super::LedgerError;
-use super::stamp;
 use crate::billing::keys::OperationKey;
 use crate::model::Digest;
 use crate::model::money::Currency;
 use crate::model::money::Money;
+use crate::postgres::stamp;
 
 /// Why money moves. Which accounts each may touch stands in the table `ledger_route`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]

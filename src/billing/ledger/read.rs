@@ -1,8 +1,5 @@
 //! Reading the ledger: wallets, balances as they were known at a time, and what moved a wallet.
 
-use std::fmt;
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -12,10 +9,11 @@ use super::Account;
 use super::Customer;
 use super::LedgerError;
 use super::Reason;
-use super::stamp;
+use crate::billing::Cursor;
 use crate::billing::wire;
 use crate::model::money::Currency;
 use crate::model::money::Money;
+use crate::postgres::stamp;
 
 /// What a customer has in one currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -97,36 +95,6 @@ pub struct Entry {
     pub reverses: Option<Uuid>,
     pub subject: Option<String>,
     pub note: Option<String>,
-}
-
-/// Where a page of entries ended: the next one begins after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    created_at: Timestamp,
-    id: Uuid,
-}
-
-/// What was given where a [`Cursor`] belongs.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a cursor: pass on what the page before returned, or nothing")]
-pub struct InvalidCursor(String);
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}.{}", self.created_at.as_microsecond(), self.id.simple())
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = InvalidCursor;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let wrong = || InvalidCursor(text.to_owned());
-        let (time, id) = text.split_once('.').ok_or_else(wrong)?;
-        let time: i64 = time.parse().map_err(|_| wrong())?;
-        let created_at = Timestamp::from_microsecond(time).map_err(|_| wrong())?;
-        Ok(Self { created_at, id: id.parse().map_err(|_| wrong())? })
-    }
 }
 
 type Row = (

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::HistoryError;
 use super::Store;
-use super::stamp;
+use crate::postgres::stamp;
 
 /// How many rows go in one statement: short enough to be in nobody's way.
 const AT_ONCE: i64 = 5_000;

@@ -4,9 +4,6 @@ mod clean;
 mod read;
 mod write;
 
-use jiff::Timestamp;
-use jiff::Unit;
-use jiff_sqlx::ToSqlx as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -50,15 +47,6 @@ impl Store {
             HistoryError::Database { name: self.database.name().to_owned(), source }
         }
     }
-}
-
-/// A time as PostgreSQL keeps it: to the microsecond, so that what is read back compares equal.
-fn rounded(time: Timestamp) -> Timestamp {
-    time.round(Unit::Microsecond).unwrap_or(time)
-}
-
-fn stamp(time: Timestamp) -> jiff_sqlx::Timestamp {
-    rounded(time).to_sqlx()
 }
 
 /// A value that serialises as one word, as the tables hold it.

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::HistoryError;
 use super::Store;
 use super::parsed;
-use super::stamp;
 use super::value;
 use super::word;
 use crate::history::record::ActionRecord;
@@ -35,6 +34,7 @@ use crate::model::Commit;
 use crate::model::Name;
 use crate::model::ResourceId;
 use crate::model::UnitName;
+use crate::postgres::stamp;
 
 type Time = jiff_sqlx::Timestamp;
 

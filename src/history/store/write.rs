@@ -12,8 +12,6 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Store;
-use super::rounded;
-use super::stamp;
 use super::word;
 use crate::history::record::ActionRecord;
 use crate::history::record::CommitSeen;
@@ -28,6 +26,8 @@ use crate::history::record::UnitStatus;
 use crate::model::Finding;
 use crate::model::UnitName;
 use crate::plan::StageState;
+use crate::postgres::rounded;
+use crate::postgres::stamp;
 
 /// A message may quote a server at any length; a person needs its beginning.
 const LONGEST_TEXT: usize = 2_000;
