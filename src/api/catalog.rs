@@ -1,6 +1,7 @@
 //! What the portal sees of the repository: the newest commit that was taken, shared with whoever
 //! reads it for the daemon. The portal reads no Git by itself, and waits for none.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -12,6 +13,7 @@ use crate::model::Digest;
 use crate::model::Document;
 use crate::model::Name;
 use crate::model::Subscription;
+use crate::model::SubscriptionId;
 use crate::validate::addresses::Addresses;
 
 /// One commit, as the portal answers from it.
@@ -48,51 +50,44 @@ impl Catalog {
     }
 }
 
-/// A subscription's name in the API: `tenant.subscription`. Neither part has a point in it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SubscriptionId {
-    pub tenant: Name,
-    pub subscription: Name,
+/// A subscription's name in the API: `tenant.subscription`. Neither part has a point in it, and a
+/// slash would end the segment of a path.
+pub fn written(id: &SubscriptionId) -> String {
+    format!("{}.{}", id.tenant, id.name)
 }
 
-impl std::fmt::Display for SubscriptionId {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}.{}", self.tenant, self.subscription)
-    }
-}
-
-impl std::str::FromStr for SubscriptionId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (tenant, subscription) = text.split_once('.').ok_or(())?;
-        let parsed = (tenant.parse(), subscription.parse());
-        let (Ok(tenant), Ok(subscription)) = parsed else { return Err(()) };
-        Ok(Self { tenant, subscription })
-    }
+/// The subscription of this name; none for what cannot be one.
+pub fn named(text: &str) -> Option<SubscriptionId> {
+    let (tenant, name) = text.split_once('.')?;
+    Some(SubscriptionId { tenant: tenant.parse().ok()?, name: name.parse().ok()? })
 }
 
 impl View {
     /// A subscription by its id.
     pub fn subscription(&self, id: &SubscriptionId) -> Option<&Arc<Document<Subscription>>> {
-        self.configuration.subscriptions.get(&id.tenant)?.get(&id.subscription)
+        self.configuration.subscriptions.get(&id.tenant)?.get(&id.name)
     }
 
-    /// The subscriptions of one tenant, or of all, in the order of their ids.
-    pub fn subscriptions<'a>(
-        &'a self,
-        tenant: Option<&'a Name>,
-    ) -> impl Iterator<Item = (SubscriptionId, &'a Arc<Document<Subscription>>)> {
+    /// The subscriptions of one tenant, or of all, in the order of their ids, after one of them or
+    /// from the first.
+    pub fn subscriptions(
+        &self,
+        tenant: Option<&Name>,
+        after: Option<&SubscriptionId>,
+    ) -> impl Iterator<Item = (SubscriptionId, &Arc<Document<Subscription>>)> {
+        let first = tenant.or(after.map(|after| &after.tenant));
+        let from = first.map_or(Bound::Unbounded, Bound::Included);
+        let to = tenant.map_or(Bound::Unbounded, Bound::Included);
         self.configuration
             .subscriptions
-            .iter()
-            .filter(move |(name, _)| tenant.is_none_or(|tenant| tenant == *name))
+            .range::<Name, _>((from, to))
             .flat_map(|(tenant, subscriptions)| {
-                subscriptions.iter().map(move |(subscription, document)| {
-                    let (tenant, subscription) = (tenant.clone(), subscription.clone());
-                    (SubscriptionId { tenant, subscription }, document)
+                subscriptions.iter().map(move |(name, document)| {
+                    let (tenant, name) = (tenant.clone(), name.clone());
+                    (SubscriptionId { tenant, name }, document)
                 })
             })
+            .filter(move |(id, _)| after.is_none_or(|after| id > after))
     }
 
     /// The digest of the content of a file: what an `ETag` is made of.
@@ -108,11 +103,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_as_it_prints() {
-        let id: SubscriptionId = "acme.school".parse().unwrap();
-        assert_eq!(id.to_string(), "acme.school");
+    fn an_id_reads_as_it_is_written() {
+        assert_eq!(written(&named("acme.school").unwrap()), "acme.school");
         for wrong in ["acme", "acme.", ".school", "acme.school.x", "Acme.school", "../etc"] {
-            assert!(wrong.parse::<SubscriptionId>().is_err(), "{wrong}");
+            assert!(named(wrong).is_none(), "{wrong}");
         }
     }
 }

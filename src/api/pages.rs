@@ -52,7 +52,7 @@ pub fn cursor(keys: &Keys, list: &str, position: &str) -> String {
 }
 
 /// The position that a cursor stands for.
-pub fn position(keys: &Keys, list: &str, cursor: &str) -> Result<String, Problem> {
+fn position(keys: &Keys, list: &str, cursor: &str) -> Result<String, Problem> {
     let wrong = || {
         Problem::field(
             "cursor",
@@ -67,6 +67,17 @@ pub fn position(keys: &Keys, list: &str, cursor: &str) -> Result<String, Problem
     // A cursor gives no rights: what it leads to is checked again. Still, the same time for all.
     let same = subtle::ConstantTimeEq::ct_eq(&ours.as_ref()[..SEAL], seal);
     if bool::from(same) { Ok(position.to_owned()) } else { Err(wrong()) }
+}
+
+/// Where a page begins: what `read` makes of the position of the cursor; none at the start.
+pub fn after<T>(
+    keys: &Keys,
+    list: &str,
+    cursor: Option<&str>,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    let position = cursor.map(|cursor| position(keys, list, cursor)).transpose()?;
+    Ok(position.and_then(|position| read(&position)))
 }
 
 fn sealed(list: &str, position: &str) -> String {

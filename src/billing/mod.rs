@@ -31,5 +31,4 @@ pub mod lifecycle;
 pub use cursor::Cursor;
 pub use cursor::InvalidCursor;
 pub use keys::OperationKey;
-pub use keys::SubscriptionId;
 pub use quote::Quote;

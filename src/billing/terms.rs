@@ -14,7 +14,7 @@ use super::calendar::Period;
 use super::invoice;
 use super::invoice::InvoiceError;
 use super::keys::OperationKey;
-use super::keys::SubscriptionId;
+use crate::model::SubscriptionId;
 use crate::model::platform::Lifecycle;
 use crate::postgres::stamp;
 

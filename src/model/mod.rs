@@ -48,6 +48,7 @@ pub use finding::Severity;
 pub use host::Host;
 pub use names::Commit;
 pub use names::Name;
+pub use names::SubscriptionId;
 pub use names::UnitName;
 pub use package::Package;
 pub use platform::Platform;

@@ -170,6 +170,45 @@ impl FromStr for UnitName {
     }
 }
 
+/// A subscription by its tenant and its name, which is its own only within the tenant:
+/// `acme/school`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
+pub struct SubscriptionId {
+    pub tenant: Name,
+    pub name: Name,
+}
+
+/// What was given where a [`SubscriptionId`] belongs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a subscription: write its tenant and its name, such as `acme/school`")]
+pub struct InvalidSubscription(String);
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.tenant, self.name)
+    }
+}
+
+impl From<SubscriptionId> for String {
+    fn from(id: SubscriptionId) -> Self {
+        id.to_string()
+    }
+}
+
+impl FromStr for SubscriptionId {
+    type Err = InvalidSubscription;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSubscription> {
+        let wrong = || InvalidSubscription(text.to_owned());
+        let (tenant, name) = text.split_once('/').ok_or_else(wrong)?;
+        match (tenant.parse(), name.parse()) {
+            (Ok(tenant), Ok(name)) => Ok(Self { tenant, name }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
 /// The full id of a Git commit, in lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

@@ -12,7 +12,6 @@ use jiff::tz::TimeZone;
 use sqlx::Connection as _;
 use sqlx::PgConnection;
 use tenantry::billing::OperationKey;
-use tenantry::billing::SubscriptionId;
 use tenantry::billing::calendar::Anchor;
 use tenantry::billing::calendar::Period;
 use tenantry::billing::calendar::Stretch;
@@ -35,6 +34,7 @@ use tenantry::billing::terms::NewTerm;
 use tenantry::billing::terms::Rules;
 use tenantry::model::Phase;
 use tenantry::model::Subscription;
+use tenantry::model::SubscriptionId;
 use tenantry::model::platform::Lifecycle;
 use tenantry::model::zone::zone;
 

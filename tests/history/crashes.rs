@@ -157,7 +157,7 @@ async fn a_database_that_comes_later_gets_everything_that_fits_and_a_word_about_
     assert!(recorder.flush(SOON).await);
     assert_eq!(ids(&database).await.len(), 100);
     let store = recorder.store().unwrap();
-    let now = store.statuses(Some(&unit("acme")), None, 1).await.unwrap();
+    let now = store.statuses(Some(&[unit("acme")]), None, 1).await.unwrap();
     assert_eq!(now, [status("acme", UnitState::Converged, 2)]);
     let gap = async || store.overview(1).await.unwrap().gaps.pop();
     let gap = loop {

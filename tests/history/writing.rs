@@ -121,7 +121,7 @@ async fn a_status_is_replaced_by_newer_ones_only_and_remembers_since_when() {
     let Some(store) = history().await else {
         return;
     };
-    let now = async || store.statuses(Some(&unit("acme")), None, 1).await.unwrap().pop();
+    let now = async || store.statuses(Some(&[unit("acme")]), None, 1).await.unwrap().pop();
     store.write(&[Record::Status(status("acme", UnitState::Degraded, 10))]).await.unwrap();
     store.write(&[Record::Status(status("acme", UnitState::Degraded, 20))]).await.unwrap();
     let expected = UnitStatus { since: at(10), ..status("acme", UnitState::Degraded, 20) };

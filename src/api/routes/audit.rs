@@ -110,10 +110,7 @@ async fn list(
         "audit {:?}",
         (asked.tenant.as_ref().map(Name::as_str), asked.account, &asked.action, &asked.request_id)
     );
-    let before = match &asked.cursor {
-        Some(cursor) => read_position(&pages::position(&keys, &list, cursor)?),
-        None => None,
-    };
+    let before = pages::after(&keys, &list, asked.cursor.as_deref(), read_position)?;
     let filter = audit::Asked {
         tenant: asked.tenant,
         account: asked.account,

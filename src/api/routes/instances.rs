@@ -1,6 +1,9 @@
 //! How what customers have is doing, for operators: what runs for each subscription, the timeline
 //! of its opening, and what was verified. It comes from history; nothing is asked of a cluster.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::OriginalUri;
 use axum::extract::State;
@@ -18,7 +21,7 @@ use super::subscriptions::phase;
 use crate::api::Api;
 use crate::api::body::Parameters;
 use crate::api::body::Segment;
-use crate::api::catalog::SubscriptionId;
+use crate::api::catalog;
 use crate::api::catalog::View;
 use crate::api::extract::Context;
 use crate::api::extract::Operator;
@@ -32,6 +35,7 @@ use crate::history::record::UnitStatus;
 use crate::history::told::StageSpan;
 use crate::model::Commit;
 use crate::model::Name;
+use crate::model::SubscriptionId;
 use crate::model::UnitName;
 use crate::model::package::Runs;
 use crate::model::resource::Stage;
@@ -64,13 +68,13 @@ struct Standing {
     next_try_at: Option<Timestamp>,
 }
 
-impl From<UnitStatus> for Standing {
-    fn from(status: UnitStatus) -> Self {
+impl From<&UnitStatus> for Standing {
+    fn from(status: &UnitStatus) -> Self {
         Self {
             state: status.state,
             since: status.since,
-            reason: status.reason,
-            commit: status.commit,
+            reason: status.reason.clone(),
+            commit: status.commit.clone(),
             next_try_at: status.next_try,
         }
     }
@@ -97,13 +101,13 @@ impl Instance {
     fn of(
         view: &View,
         id: &SubscriptionId,
-        status: Option<UnitStatus>,
+        status: Option<&UnitStatus>,
         now: Timestamp,
     ) -> Option<Self> {
         let document = view.subscription(id)?;
         let tenant = view.configuration.tenants.get(&id.tenant);
         Some(Self {
-            id: id.to_string(),
+            id: catalog::written(id),
             tenant: id.tenant.clone(),
             organisation: tenant.map(|tenant| tenant.spec.organisation.clone()).unwrap_or_default(),
             package: document.spec.package.clone(),
@@ -123,8 +127,8 @@ fn runs_here(view: &View, id: &SubscriptionId) -> bool {
 
 /// The instance that a path names.
 fn named(view: &View, id: &str) -> Result<SubscriptionId, Problem> {
-    let id: SubscriptionId = id.parse().map_err(|()| problem::NOT_FOUND)?;
-    if runs_here(view, &id) { Ok(id) } else { Err(problem::NOT_FOUND.into()) }
+    let id = catalog::named(id).filter(|id| runs_here(view, id));
+    Ok(id.ok_or(problem::NOT_FOUND)?)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -156,30 +160,33 @@ async fn list(
     let view = api.catalog().view()?;
     let keys = api.accounts().keys(context.now).await?;
     let list = format!("instances {:?}", asked.tenant.as_ref().map(Name::as_str));
-    let after = match &asked.cursor {
-        Some(cursor) => pages::position(&keys, &list, cursor)?.parse::<SubscriptionId>().ok(),
-        None => None,
-    };
+    let after = pages::after(&keys, &list, asked.cursor.as_deref(), catalog::named)?;
     let ids: Vec<SubscriptionId> = view
-        .subscriptions(asked.tenant.as_ref())
+        .subscriptions(asked.tenant.as_ref(), after.as_ref())
         .map(|(id, _)| id)
-        .filter(|id| after.as_ref().is_none_or(|after| id > after))
         .filter(|id| runs_here(&view, id))
         .take(limit + 1)
         .collect();
-    let mut found = Vec::with_capacity(ids.len());
-    for id in &ids {
-        let status = status(&api, &id.tenant).await?;
-        found.extend(Instance::of(&view, id, status, context.now));
-    }
+    let tenants: BTreeSet<&Name> = ids.iter().map(|id| &id.tenant).collect();
+    let statuses = statuses(&api, tenants).await?;
+    let found = ids
+        .iter()
+        .filter_map(|id| Instance::of(&view, id, statuses.get(&id.tenant), context.now))
+        .collect();
     let next = |last: &Instance| pages::cursor(&keys, &list, &last.id);
     Ok(Page::of(found, limit, next).answer(&uri))
 }
 
-/// How a tenant stands, as history knows it.
-async fn status(api: &Api, tenant: &Name) -> Result<Option<UnitStatus>, Problem> {
-    let unit = UnitName::Tenant(tenant.clone());
-    Ok(api.history()?.statuses(Some(&unit), None, 1).await?.pop())
+/// How tenants stand, as history knows it.
+async fn statuses(
+    api: &Api,
+    tenants: impl IntoIterator<Item = &Name>,
+) -> Result<BTreeMap<Name, UnitStatus>, Problem> {
+    let units: Vec<UnitName> =
+        tenants.into_iter().map(|tenant| UnitName::Tenant(tenant.clone())).collect();
+    let most = u32::try_from(units.len()).unwrap_or(u32::MAX);
+    let statuses = api.history()?.statuses(Some(&units), None, most).await?;
+    Ok(statuses.into_iter().map(|status| (status.unit.name().clone(), status)).collect())
 }
 
 /// What runs for one subscription.
@@ -195,8 +202,8 @@ async fn get(
 ) -> Result<Json<Instance>, Problem> {
     let view = api.catalog().view()?;
     let id = named(&view, &id)?;
-    let status = status(&api, &id.tenant).await?;
-    let instance = Instance::of(&view, &id, status, context.now);
+    let statuses = statuses(&api, [&id.tenant]).await?;
+    let instance = Instance::of(&view, &id, statuses.get(&id.tenant), context.now);
     Ok(Json(instance.ok_or(problem::NOT_FOUND)?))
 }
 
@@ -233,7 +240,7 @@ async fn spans(api: &Api, id: &SubscriptionId) -> Result<Vec<StageSpan>, Problem
     let unit = UnitName::Tenant(id.tenant.clone());
     let asked = HistoryAsked { unit: Some(unit.clone()), since: None, most: MOST_CHANGES };
     let mut spans = api.history()?.stage_spans(&unit, &asked).await?;
-    spans.retain(|span| span.subscription.as_ref().is_none_or(|one| *one == id.subscription));
+    spans.retain(|span| span.subscription.as_ref().is_none_or(|one| *one == id.name));
     Ok(spans)
 }
 

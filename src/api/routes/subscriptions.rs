@@ -20,7 +20,7 @@ use super::catalog::tagged;
 use crate::api::Api;
 use crate::api::body::Parameters;
 use crate::api::body::Segment;
-use crate::api::catalog::SubscriptionId;
+use crate::api::catalog;
 use crate::api::catalog::View;
 use crate::api::extract::Context;
 use crate::api::extract::Viewer;
@@ -32,6 +32,7 @@ use crate::model;
 use crate::model::Document;
 use crate::model::Name;
 use crate::model::Phase;
+use crate::model::SubscriptionId;
 use crate::model::subscription::HoldReason;
 use crate::validate::addresses::hosts;
 
@@ -123,9 +124,9 @@ impl Subscription {
         let spec = &document.spec;
         let (phase, next) = phase(view, spec, now);
         Self {
-            id: id.to_string(),
+            id: catalog::written(id),
             tenant: id.tenant.clone(),
-            name: id.subscription.clone(),
+            name: id.name.clone(),
             package: spec.package.clone(),
             phase: phase.into(),
             next_change_at: next,
@@ -186,13 +187,9 @@ async fn list(
     let view = api.catalog().view()?;
     let keys = api.accounts().keys(context.now).await?;
     let list = format!("subscriptions {:?}", tenant.as_ref().map(Name::as_str));
-    let after = match &asked.cursor {
-        Some(cursor) => pages::position(&keys, &list, cursor)?.parse::<SubscriptionId>().ok(),
-        None => None,
-    };
+    let after = pages::after(&keys, &list, asked.cursor.as_deref(), catalog::named)?;
     let found: Vec<Subscription> = view
-        .subscriptions(tenant.as_ref())
-        .filter(|(id, _)| after.as_ref().is_none_or(|after| id > after))
+        .subscriptions(tenant.as_ref(), after.as_ref())
         .take(limit + 1)
         .map(|(id, document)| Subscription::of(&view, &id, document, context.now))
         .collect();
@@ -216,7 +213,7 @@ async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let view = api.catalog().view()?;
-    let id: SubscriptionId = id.parse().map_err(|()| problem::NOT_FOUND)?;
+    let id = catalog::named(&id).ok_or(problem::NOT_FOUND)?;
     let document = view.subscription(&id).filter(|_| viewer.sees(&id.tenant));
     let document = document.ok_or(problem::NOT_FOUND)?;
     Ok(tagged(&view, &document.origin.file, &headers, || {

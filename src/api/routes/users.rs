@@ -66,10 +66,7 @@ async fn list(
     let limit = pages::limit(asked.limit)?;
     let keys = api.accounts().keys(context.now).await?;
     let list = format!("users {:?}", asked.tenant.as_ref().map(Name::as_str));
-    let after = match &asked.cursor {
-        Some(cursor) => read_position(&pages::position(&keys, &list, cursor)?),
-        None => None,
-    };
+    let after = pages::after(&keys, &list, asked.cursor.as_deref(), read_position)?;
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let people = api.accounts().people(asked.tenant.as_ref(), after, most).await?;
     let people: Vec<User> = people.into_iter().map(User::from).collect();

@@ -14,7 +14,6 @@ use super::Party;
 use super::find;
 use crate::billing::calendar::Period;
 use crate::billing::keys::OperationKey;
-use crate::billing::keys::SubscriptionId;
 use crate::billing::ledger;
 use crate::billing::ledger::Booking;
 use crate::billing::ledger::Customer;
@@ -23,6 +22,7 @@ use crate::billing::ledger::Sale;
 use crate::billing::quote::Quote;
 use crate::billing::tax::Rounding;
 use crate::billing::tax::Tax;
+use crate::model::SubscriptionId;
 use crate::model::money::Money;
 use crate::postgres::stamp;
 

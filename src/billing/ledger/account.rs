@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::billing::keys::SubscriptionId;
 use crate::model::Name;
+use crate::model::SubscriptionId;
 
 /// Who owns a wallet: an opaque id of 1 to 100 visible ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

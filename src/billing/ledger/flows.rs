@@ -12,8 +12,8 @@ use super::Reason;
 use super::post::Draft;
 use super::post::content;
 use super::post::post;
-use crate::billing::keys::SubscriptionId;
 use crate::model::Name;
+use crate::model::SubscriptionId;
 use crate::model::money::Money;
 use crate::postgres::stamp;
 

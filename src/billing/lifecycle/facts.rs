@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::billing::calendar::Anchor;
 use crate::billing::calendar::Stretch;
-use crate::billing::keys::SubscriptionId;
+use crate::model::SubscriptionId;
 use crate::model::money::Money;
 use crate::model::platform::Lifecycle;
 

@@ -10,7 +10,7 @@ use crate::billing::calendar::Anchor;
 use crate::billing::calendar::Period;
 use crate::billing::calendar::Stretch;
 use crate::billing::calendar::start_of_day;
-use crate::billing::keys::SubscriptionId;
+use crate::model::SubscriptionId;
 use crate::model::money::Money;
 use crate::model::platform::Lifecycle;
 use crate::model::zone::zone;

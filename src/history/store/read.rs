@@ -305,7 +305,7 @@ impl Store {
         let recent = Asked { unit: Some(unit.clone()), since: None, most: 10 };
         Ok(UnitHistory {
             unit: unit.clone(),
-            status: self.statuses(Some(unit), None, 1).await?.pop(),
+            status: self.statuses(Some(std::slice::from_ref(unit)), None, 1).await?.pop(),
             last_run,
             phases: self.phases_now(unit).await?,
             stages: self.stages_now(unit).await?,
@@ -370,22 +370,22 @@ impl Store {
         Ok(rows.into_iter().map(finding).collect())
     }
 
-    /// How units stand, by name: all, one, or those that are not converged.
+    /// How units stand, by name: all, some, or those that are not converged.
     pub async fn statuses(
         &self,
-        unit: Option<&UnitName>,
+        units: Option<&[UnitName]>,
         troubled: Option<bool>,
         most: u32,
     ) -> Result<Vec<UnitStatus>, HistoryError> {
         const STATUSES: &str = "
             select unit, state, commit_id, since, reason, next_try, updated_at
             from unit_status
-            where ($1::text is null or unit = $1) and ($2::bool is null or (state <> 'converged') = $2)
+            where ($1::text[] is null or unit = any($1)) and ($2::bool is null or (state <> 'converged') = $2)
             order by unit
             limit $3";
         type Row = (String, String, Option<String>, Time, Option<String>, Option<Time>, Time);
         let rows: Vec<Row> = sqlx::query_as(STATUSES)
-            .bind(unit.map(ToString::to_string))
+            .bind(units.map(|units| units.iter().map(ToString::to_string).collect::<Vec<_>>()))
             .bind(troubled)
             .bind(i64::from(most))
             .fetch_all(self.database().pool())
