@@ -6,11 +6,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Accounts;
-use super::audit;
 use super::audit::Act;
 use super::audit::Actor;
 use super::audit::Origin;
-use super::audit::Outcome;
 use super::error::AccountError;
 use super::error::Invalid;
 use super::principal::Means;
@@ -157,17 +155,9 @@ impl Accounts {
         .await
         .map_err(self.failed())?;
         let made = read(row);
-        let subject = format!("api token {}", made.id);
-        let act = Act {
-            action: "tokens.create",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({ "name": name, "scopes": scopes }),
-        };
-        audit::write(&mut transaction, &Actor::Principal(principal), &act, origin, now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())?;
+        let act = Act::done("tokens.create", format!("api token {}", made.id))
+            .with(json!({ "name": name, "scopes": scopes }));
+        self.conclude(transaction, &Actor::Principal(principal), &act, origin, now).await?;
         Ok((made, secret))
     }
 
@@ -205,17 +195,8 @@ impl Accounts {
         if revoked.rows_affected() == 0 {
             return Err(AccountError::Missing);
         }
-        let subject = format!("api token {id}");
-        let act = Act {
-            action: "tokens.revoke",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({}),
-        };
-        audit::write(&mut transaction, &Actor::Principal(principal), &act, origin, now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())
+        let act = Act::done("tokens.revoke", format!("api token {id}"));
+        self.conclude(transaction, &Actor::Principal(principal), &act, origin, now).await
     }
 
     /// Who asks with an API token, with the role that its account has now.

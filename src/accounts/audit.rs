@@ -7,7 +7,10 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use serde_json::json;
 use sqlx::PgConnection;
+use sqlx::Postgres;
+use sqlx::Transaction;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -52,21 +55,39 @@ pub enum Outcome {
 
 /// What was done.
 #[derive(Clone, Debug)]
-pub struct Act<'a> {
+pub struct Act {
     /// Such as `auth.login`.
     pub action: &'static str,
     /// What it was done to, such as `account 01890a5d-…`.
-    pub subject: &'a str,
+    pub subject: String,
     pub outcome: Outcome,
     /// What else there is to know; never a secret.
     pub detail: Value,
 }
 
-/// Writes one line. Call it in the transaction of the change.
-pub async fn write(
+impl Act {
+    /// Something that is done.
+    pub fn done(action: &'static str, subject: String) -> Self {
+        Self { action, subject, outcome: Outcome::Done, detail: json!({}) }
+    }
+
+    /// Something that was refused, and why.
+    pub fn refused(action: &'static str, subject: String, reason: &str) -> Self {
+        let detail = json!({ "reason": reason });
+        Self { action, subject, outcome: Outcome::Refused, detail }
+    }
+
+    /// The same with what else there is to know.
+    pub fn with(self, detail: Value) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+/// Writes one line. A change's line is written by [`Accounts::conclude`].
+pub(super) async fn write(
     connection: &mut PgConnection,
     actor: &Actor<'_>,
-    act: &Act<'_>,
+    act: &Act,
     origin: &Origin,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
@@ -94,7 +115,7 @@ pub async fn write(
     .bind(role)
     .bind(tenant)
     .bind(act.action)
-    .bind(act.subject)
+    .bind(&act.subject)
     .bind(outcome)
     .bind(Json(&act.detail))
     .bind(&origin.request_id)
@@ -134,6 +155,19 @@ pub struct Asked {
 }
 
 impl Accounts {
+    /// Ends a change: writes its line and commits both, or neither.
+    pub(super) async fn conclude(
+        &self,
+        mut transaction: Transaction<'_, Postgres>,
+        actor: &Actor<'_>,
+        act: &Act,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        write(&mut transaction, actor, act, origin, now).await.map_err(self.failed())?;
+        transaction.commit().await.map_err(self.failed())
+    }
+
     /// Lines of audit, newest first; at most so many.
     pub async fn audit(&self, asked: &Asked, most: i64) -> Result<Vec<Line>, AccountError> {
         let (at, id) = asked.before.unzip();

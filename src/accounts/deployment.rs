@@ -8,11 +8,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Accounts;
-use super::audit;
 use super::audit::Act;
 use super::audit::Actor;
 use super::audit::Origin;
-use super::audit::Outcome;
 use super::error::AccountError;
 use super::error::Invalid;
 use super::principal::Principal;
@@ -117,17 +115,9 @@ impl Accounts {
         .await
         .map_err(self.failed())?;
         let made = read(row);
-        let subject = format!("deployment token {}", made.id);
-        let act = Act {
-            action: "deployment.create",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({ "tenant": tenant, "note": note }),
-        };
-        audit::write(&mut transaction, &Actor::Principal(principal), &act, origin, now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())?;
+        let act = Act::done("deployment.create", format!("deployment token {}", made.id))
+            .with(json!({ "tenant": tenant, "note": note }));
+        self.conclude(transaction, &Actor::Principal(principal), &act, origin, now).await?;
         Ok((made, secret))
     }
 
@@ -163,17 +153,8 @@ impl Accounts {
         if revoked.rows_affected() == 0 {
             return Err(AccountError::Missing);
         }
-        let subject = format!("deployment token {id}");
-        let act = Act {
-            action: "deployment.revoke",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({}),
-        };
-        audit::write(&mut transaction, &Actor::Principal(principal), &act, origin, now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())
+        let act = Act::done("deployment.revoke", format!("deployment token {id}"));
+        self.conclude(transaction, &Actor::Principal(principal), &act, origin, now).await
     }
 
     /// Uses a token for a host, and says whose it is. Call it in the transaction that registers

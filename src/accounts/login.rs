@@ -1,7 +1,6 @@
 //! Logging in: the password, and the session it opens.
 
 use jiff::Timestamp;
-use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -11,7 +10,6 @@ use super::audit;
 use super::audit::Act;
 use super::audit::Actor;
 use super::audit::Origin;
-use super::audit::Outcome;
 use super::error::AccountError;
 use super::limits::Try;
 use super::principal::Standing;
@@ -65,16 +63,9 @@ impl Accounts {
         }
         let (session, refresh, refresh_expires_at) =
             sessions::open(&mut transaction, right.account, now).await?;
-        let subject = format!("session {session}");
-        let act = Act {
-            action: "auth.login",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({}),
-        };
+        let act = Act::done("auth.login", format!("session {session}"));
         let actor = Actor::Anonymous(Some(right.account));
-        audit::write(&mut transaction, &actor, &act, origin, now).await.map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())?;
+        self.conclude(transaction, &actor, &act, origin, now).await?;
         let (access, access_expires_at) =
             access::issue(&keys, right.account, session, &right.standing, now);
         Ok(LoggedIn { access, access_expires_at, refresh, refresh_expires_at })
@@ -156,12 +147,7 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<(), AccountError> {
         let subject = account.map_or_else(|| "nobody".to_owned(), |id| format!("account {id}"));
-        let act = Act {
-            action,
-            subject: &subject,
-            outcome: Outcome::Refused,
-            detail: json!({ "reason": reason }),
-        };
+        let act = Act::refused(action, subject, reason);
         let mut connection = self.pool()?.acquire().await.map_err(self.failed())?;
         audit::write(&mut connection, &Actor::Anonymous(account), &act, origin, now)
             .await

@@ -6,6 +6,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Accounts;
+use super::audit::Act;
+use super::audit::Actor;
+use super::audit::Origin;
 use super::error::AccountError;
 use super::token;
 use super::token::Use;
@@ -16,11 +19,18 @@ use crate::outbox::Mail;
 use crate::postgres::stamp;
 
 /// Whom a mail goes to.
-pub(super) struct Recipient<'a> {
+pub(super) struct Recipient {
     pub(super) account: Uuid,
-    pub(super) email: &'a str,
-    pub(super) name: &'a str,
-    pub(super) language: &'a str,
+    pub(super) email: String,
+    pub(super) name: String,
+    pub(super) language: String,
+}
+
+/// Somebody who has an account, and whether mails reach them.
+pub(super) struct Addressee {
+    pub(super) recipient: Recipient,
+    pub(super) verified: bool,
+    pub(super) disabled: bool,
 }
 
 /// A link that may be used once, before it is written.
@@ -37,17 +47,17 @@ pub(super) async fn send(
     connection: &mut PgConnection,
     template: &str,
     fact: &str,
-    to: &Recipient<'_>,
+    to: &Recipient,
     mut values: Value,
     now: Timestamp,
 ) -> Result<bool, AccountError> {
     if let Value::Object(values) = &mut values {
-        values.insert("name".to_owned(), to.name.into());
+        values.insert("name".to_owned(), to.name.clone().into());
     }
     let mail = Mail {
         template: template.to_owned(),
-        to: to.email.to_owned(),
-        language: to.language.to_owned(),
+        to: to.email.clone(),
+        language: to.language.clone(),
         values,
     };
     let key = format!("mail:{template}:{}:{fact}", to.account);
@@ -58,7 +68,7 @@ pub(super) async fn send(
 pub(super) async fn send_link(
     connection: &mut PgConnection,
     link: Link,
-    to: &Recipient<'_>,
+    to: &Recipient,
     now: Timestamp,
 ) -> Result<(), AccountError> {
     let (secret, hash) = token::fresh(Use::Mail)?;
@@ -106,6 +116,62 @@ pub(super) async fn use_link(
 }
 
 impl Accounts {
+    /// Mails a link to whoever has this address, where they are to get it. It tells nobody whether
+    /// there is such an account.
+    pub(super) async fn offer_link(
+        &self,
+        link: Link,
+        action: &'static str,
+        email: &str,
+        gets_it: impl FnOnce(&Addressee) -> bool,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        let mut transaction = self.begin().await?;
+        let known = self.addressee(&mut transaction, &email.trim().to_lowercase()).await?;
+        let Some(Addressee { recipient, .. }) = known.filter(gets_it) else { return Ok(()) };
+        send_link(&mut transaction, link, &recipient, now).await?;
+        let account = recipient.account;
+        let act = Act::done(action, format!("account {account}"));
+        self.conclude(transaction, &Actor::Anonymous(Some(account)), &act, origin, now).await
+    }
+
+    /// Who has this address, by its key.
+    pub(super) async fn addressee(
+        &self,
+        connection: &mut PgConnection,
+        key: &str,
+    ) -> Result<Option<Addressee>, AccountError> {
+        let row: Option<(Uuid, String, String, String, bool, bool)> = sqlx::query_as(
+            "select id, email, name, language, verified_at is not null, disabled_at is not null
+             from user_account where email_key = $1",
+        )
+        .bind(key)
+        .fetch_optional(connection)
+        .await
+        .map_err(self.failed())?;
+        Ok(row.map(|(account, email, name, language, verified, disabled)| Addressee {
+            recipient: Recipient { account, email, name, language },
+            verified,
+            disabled,
+        }))
+    }
+
+    /// Whom the mails of an account go to.
+    pub(super) async fn recipient(
+        &self,
+        connection: &mut PgConnection,
+        account: Uuid,
+    ) -> Result<Recipient, AccountError> {
+        let (email, name, language) =
+            sqlx::query_as("select email, name, language from user_account where id = $1")
+                .bind(account)
+                .fetch_one(connection)
+                .await
+                .map_err(self.failed())?;
+        Ok(Recipient { account, email, name, language })
+    }
+
     /// The address of whom a link was mailed to, while it can be used. It stays unused.
     pub(super) async fn owner_of_link(
         &self,

@@ -13,7 +13,6 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Accounts;
-use super::audit;
 use super::audit::Act;
 use super::audit::Actor;
 use super::audit::Origin;
@@ -22,6 +21,7 @@ use super::email::Email;
 use super::error::AccountError;
 use super::error::Invalid;
 use super::mails;
+use super::mails::Addressee;
 use super::mails::Link;
 use super::mails::Recipient;
 use super::password;
@@ -142,9 +142,9 @@ impl Accounts {
             Some(account) => {
                 let to = Recipient {
                     account,
-                    email: email.as_str(),
-                    name: &name,
-                    language: &registration.language,
+                    email: email.as_str().to_owned(),
+                    name: name.clone(),
+                    language: registration.language.clone(),
                 };
                 mails::send_link(&mut transaction, VERIFY, &to, now).await?;
                 (account, Outcome::Done)
@@ -152,11 +152,8 @@ impl Accounts {
             None => (self.tell_known(&mut transaction, &email, now).await?, Outcome::Refused),
         };
         let subject = format!("account {account}");
-        let act = Act { action: "auth.register", subject: &subject, outcome, detail: json!({}) };
-        audit::write(&mut transaction, &Actor::Anonymous(Some(account)), &act, origin, now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())
+        let act = Act { outcome, ..Act::done("auth.register", subject) };
+        self.conclude(transaction, &Actor::Anonymous(Some(account)), &act, origin, now).await
     }
 
     /// Makes somebody who works for the operator, whose address needs no proof. An account that
@@ -191,17 +188,9 @@ impl Accounts {
             Some(account) => account,
             None => self.raise(&mut transaction, &new, now).await?,
         };
-        let subject = format!("account {account}");
-        let act = Act {
-            action: "users.create",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({ "role": role }),
-        };
-        audit::write(&mut transaction, &Actor::System, &act, &Origin::command_line(), now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())?;
+        let act =
+            Act::done("users.create", format!("account {account}")).with(json!({ "role": role }));
+        self.conclude(transaction, &Actor::System, &act, &Origin::command_line(), now).await?;
         Ok(account)
     }
 
@@ -220,12 +209,6 @@ impl Accounts {
         let mut transaction = self.begin().await?;
         let account = mails::use_link(&mut transaction, VERIFY.purpose, link, now).await?;
         self.forgive_right(&mut transaction, &right).await?;
-        let (name, language): (String, String) =
-            sqlx::query_as("select name, language from user_account where id = $1")
-                .bind(account)
-                .fetch_one(&mut *transaction)
-                .await
-                .map_err(self.failed())?;
         sqlx::query(
             "update user_account set verified_at = coalesce(verified_at, $2) where id = $1",
         )
@@ -234,19 +217,10 @@ impl Accounts {
         .execute(&mut *transaction)
         .await
         .map_err(self.failed())?;
-        let to = Recipient { account, email: &email, name: &name, language: &language };
+        let to = self.recipient(&mut transaction, account).await?;
         mails::send(&mut transaction, "welcome", "", &to, json!({}), now).await?;
-        let subject = format!("account {account}");
-        let act = Act {
-            action: "auth.verify",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({}),
-        };
-        audit::write(&mut transaction, &Actor::Anonymous(Some(account)), &act, origin, now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())
+        let act = Act::done("auth.verify", format!("account {account}"));
+        self.conclude(transaction, &Actor::Anonymous(Some(account)), &act, origin, now).await
     }
 
     /// Mails the link again to whoever has not used it. It tells nobody whether there is one.
@@ -256,30 +230,8 @@ impl Accounts {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<(), AccountError> {
-        let mut transaction = self.begin().await?;
-        let unverified: Option<(Uuid, String, String, String)> = sqlx::query_as(
-            "select id, email, name, language from user_account
-             where email_key = $1 and verified_at is null and disabled_at is null",
-        )
-        .bind(email.trim().to_lowercase())
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(self.failed())?;
-        if let Some((account, email, name, language)) = unverified {
-            let to = Recipient { account, email: &email, name: &name, language: &language };
-            mails::send_link(&mut transaction, VERIFY, &to, now).await?;
-            let subject = format!("account {account}");
-            let act = Act {
-                action: "auth.resend",
-                subject: &subject,
-                outcome: Outcome::Done,
-                detail: json!({}),
-            };
-            audit::write(&mut transaction, &Actor::Anonymous(Some(account)), &act, origin, now)
-                .await
-                .map_err(self.failed())?;
-        }
-        transaction.commit().await.map_err(self.failed())
+        let gets_it = |known: &Addressee| !known.verified && !known.disabled;
+        self.offer_link(VERIFY, "auth.resend", email, gets_it, origin, now).await
     }
 
     /// Makes an account, unless the address is known.
@@ -343,17 +295,11 @@ impl Accounts {
         email: &Email,
         now: Timestamp,
     ) -> Result<Uuid, AccountError> {
-        let (account, address, name, language): (Uuid, String, String, String) = sqlx::query_as(
-            "select id, email, name, language from user_account where email_key = $1",
-        )
-        .bind(email.key())
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(self.failed())?;
-        let to = Recipient { account, email: &address, name: &name, language: &language };
+        let known = self.addressee(connection, &email.key()).await?.ok_or(AccountError::Missing)?;
+        let to = known.recipient;
         let day = (now.as_second() / 86_400).to_string();
         mails::send(connection, "address-known", &day, &to, json!({}), now).await?;
-        Ok(account)
+        Ok(to.account)
     }
 }
 

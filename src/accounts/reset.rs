@@ -3,19 +3,15 @@
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::Accounts;
-use super::audit;
 use super::audit::Act;
 use super::audit::Actor;
 use super::audit::Origin;
-use super::audit::Outcome;
 use super::email::Email;
 use super::error::AccountError;
 use super::mails;
 use super::mails::Link;
-use super::mails::Recipient;
 use super::password;
 use super::sessions;
 use crate::model::Secret;
@@ -32,30 +28,7 @@ impl Accounts {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<(), AccountError> {
-        let mut transaction = self.begin().await?;
-        let known: Option<(Uuid, String, String, String)> = sqlx::query_as(
-            "select id, email, name, language from user_account
-             where email_key = $1 and disabled_at is null",
-        )
-        .bind(email.trim().to_lowercase())
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(self.failed())?;
-        if let Some((account, email, name, language)) = known {
-            let to = Recipient { account, email: &email, name: &name, language: &language };
-            mails::send_link(&mut transaction, RESET, &to, now).await?;
-            let subject = format!("account {account}");
-            let act = Act {
-                action: "auth.forgot",
-                subject: &subject,
-                outcome: Outcome::Done,
-                detail: json!({}),
-            };
-            audit::write(&mut transaction, &Actor::Anonymous(Some(account)), &act, origin, now)
-                .await
-                .map_err(self.failed())?;
-        }
-        transaction.commit().await.map_err(self.failed())
+        self.offer_link(RESET, "auth.forgot", email, |known| !known.disabled, origin, now).await
     }
 
     /// Sets a new password by the link of a mail. That proves the address, too; every session and
@@ -73,12 +46,6 @@ impl Accounts {
         let hash = self.inner.hashing.hash(password).await?;
         let mut transaction = self.begin().await?;
         let account = mails::use_link(&mut transaction, RESET.purpose, link, now).await?;
-        let (email, name, language): (String, String, String) =
-            sqlx::query_as("select email, name, language from user_account where id = $1")
-                .bind(account)
-                .fetch_one(&mut *transaction)
-                .await
-                .map_err(self.failed())?;
         sqlx::query(
             "update user_account set password = $2, verified_at = coalesce(verified_at, $3) where id = $1",
         )
@@ -95,19 +62,10 @@ impl Accounts {
             .await
             .map_err(self.failed())?;
         sessions::end_all(&mut transaction, account, "reset", now).await?;
-        let to = Recipient { account, email: &email, name: &name, language: &language };
+        let to = self.recipient(&mut transaction, account).await?;
         let fact = now.as_second().to_string();
         mails::send(&mut transaction, "password-changed", &fact, &to, json!({}), now).await?;
-        let subject = format!("account {account}");
-        let act = Act {
-            action: "auth.reset",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({}),
-        };
-        audit::write(&mut transaction, &Actor::Anonymous(Some(account)), &act, origin, now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())
+        let act = Act::done("auth.reset", format!("account {account}"));
+        self.conclude(transaction, &Actor::Anonymous(Some(account)), &act, origin, now).await
     }
 }

@@ -2,17 +2,14 @@
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
-use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Accounts;
 use super::access;
-use super::audit;
 use super::audit::Act;
 use super::audit::Actor;
 use super::audit::Origin;
-use super::audit::Outcome;
 use super::error::AccountError;
 use super::login::LoggedIn;
 use super::principal::Principal;
@@ -155,16 +152,8 @@ impl Accounts {
                 .execute(&mut *transaction)
                 .await
                 .map_err(self.failed())?;
-            let act = Act {
-                action: "auth.refresh",
-                subject: &subject,
-                outcome: Outcome::Refused,
-                detail: json!({ "reason": "reuse" }),
-            };
-            audit::write(&mut transaction, &actor, &act, origin, now)
-                .await
-                .map_err(self.failed())?;
-            transaction.commit().await.map_err(self.failed())?;
+            let act = Act::refused("auth.refresh", subject, "reuse");
+            self.conclude(transaction, &actor, &act, origin, now).await?;
             return Err(AccountError::Reused);
         }
         if used || ended || disabled || ends.to_jiff() <= now || expires.to_jiff() <= now {
@@ -178,14 +167,8 @@ impl Accounts {
             .map_err(self.failed())?;
         let (refresh, refresh_expires_at) =
             next(&mut transaction, session, ends.to_jiff(), now).await?;
-        let act = Act {
-            action: "auth.refresh",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({}),
-        };
-        audit::write(&mut transaction, &actor, &act, origin, now).await.map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())?;
+        let act = Act::done("auth.refresh", subject);
+        self.conclude(transaction, &actor, &act, origin, now).await?;
         let standing = standing_of(&role, tenant.as_deref())?;
         let (access, access_expires_at) = access::issue(&keys, account, session, &standing, now);
         Ok(LoggedIn { access, access_expires_at, refresh, refresh_expires_at })
@@ -210,16 +193,7 @@ impl Accounts {
         .execute(&mut *transaction)
         .await
         .map_err(self.failed())?;
-        let subject = format!("session {session}");
-        let act = Act {
-            action: "auth.logout",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({}),
-        };
-        audit::write(&mut transaction, &Actor::Principal(principal), &act, origin, now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())
+        let act = Act::done("auth.logout", format!("session {session}"));
+        self.conclude(transaction, &Actor::Principal(principal), &act, origin, now).await
     }
 }

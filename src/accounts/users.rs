@@ -5,11 +5,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Accounts;
-use super::audit;
 use super::audit::Act;
 use super::audit::Actor;
 use super::audit::Origin;
-use super::audit::Outcome;
 use super::error::AccountError;
 use super::me::Person;
 use super::me::Row;
@@ -104,21 +102,12 @@ impl Accounts {
         .map_err(self.failed())?;
         let person = read_person(row.ok_or(AccountError::Missing)?)?;
         sessions::end_all(&mut transaction, account, "changed", now).await?;
-        let subject = format!("account {account}");
-        let act = Act {
-            action: "users.change",
-            subject: &subject,
-            outcome: Outcome::Done,
-            detail: json!({
-                "role": role,
-                "tenant": tenant,
-                "disabled": change.disabled,
-            }),
-        };
-        audit::write(&mut transaction, &Actor::Principal(principal), &act, origin, now)
-            .await
-            .map_err(self.failed())?;
-        transaction.commit().await.map_err(self.failed())?;
+        let act = Act::done("users.change", format!("account {account}")).with(json!({
+            "role": role,
+            "tenant": tenant,
+            "disabled": change.disabled,
+        }));
+        self.conclude(transaction, &Actor::Principal(principal), &act, origin, now).await?;
         Ok(person)
     }
 
