@@ -5,6 +5,7 @@
 //! the very end that everything was done, so a run that is cut short anywhere is continued.
 
 pub mod statements;
+mod leaving;
 mod scram;
 mod server;
 mod observe;
@@ -181,7 +182,7 @@ impl Databases {
         uid: &str,
         statements: usize,
     ) -> Result<Done, ApplyError> {
-        self.take_leave(id, uid, statements, statements::removal).await?;
+        self.take_leave(id, uid, statements, leaving::removal).await?;
         Ok(Done { id: id.clone(), outcome: Outcome::Deleted, live: None })
     }
 
@@ -205,7 +206,7 @@ impl Databases {
         statements: usize,
     ) -> Result<Done, ApplyError> {
         let aside = SetAside { since, until };
-        let decide = |there: &There, uid: &str| statements::setting_aside(there, uid, aside);
+        let decide = |there: &There, uid: &str| leaving::setting_aside(there, uid, aside);
         self.take_leave(id, uid, statements, decide).await?;
         let mut session = self.server.session().await?;
         let found = look(&mut session, &Which::Marked { part: &observe::uid_part(uid) }).await?;
@@ -222,7 +223,7 @@ impl Databases {
         server::leave(session.connection).await;
         for there in found {
             if let Some(mark) = there.mark() {
-                self.take_leave(id, &mark.uid, usize::MAX, statements::release).await?;
+                self.take_leave(id, &mark.uid, usize::MAX, leaving::release).await?;
             }
         }
         Ok(Done { id: id.clone(), outcome: Outcome::Orphaned, live: None })

@@ -1,5 +1,5 @@
-//! What has to be said to PostgreSQL: pure functions from what is there and what is wanted to
-//! statements. Names and texts are quoted here and nowhere else.
+//! What has to be said to PostgreSQL so that there is what is wanted: pure functions from what is
+//! there to statements. What leaves is the subject of `leaving`. Names and texts are quoted here and nowhere else.
 //!
 //! Each statement is carried out whole or not at all, each leaves a state from which the next run
 //! goes on, and the mark that says "done" is written last.
@@ -19,7 +19,7 @@ use crate::model::resource::default_retention_days;
 use super::scram::Remembered;
 
 /// The most bytes that PostgreSQL keeps of a name; it cuts off the rest.
-const LONGEST_NAME: usize = 63;
+pub(super) const LONGEST_NAME: usize = 63;
 
 /// One thing to say, and where.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Mark {
         Some(comment.tenantry)
     }
 
-    fn comment(&self) -> String {
+    pub(super) fn comment(&self) -> String {
         serde_json::to_string(&Comment { tenantry: self })
             .expect("a mark has string keys and plain values")
     }
@@ -340,127 +340,12 @@ pub(super) fn change_password(role: &str, mark: &Mark, verifier: &Verifier) -> S
     Statement { place: Place::Server, doing: format!("changing the password of `{role}`"), sql }
 }
 
-/// What has to be said to remove what has this identity, last made first.
-pub(super) fn removal(there: &There, uid: &str) -> Vec<Statement> {
-    let is_it = |mark: Option<&Mark>| mark.is_some_and(|mark| &*mark.uid == uid);
-    let mut statements = Vec::new();
-    let role = there.role.as_ref().filter(|role| is_it(role.mark.as_ref()));
-    if let Some(database) = &there.database {
-        let left_by_us = database.mark.is_none()
-            && role.is_some_and(|role| {
-                database.owner == role.name
-                    && role.mark.as_ref().is_some_and(|mark| mark.database == database.name)
-            });
-        if is_it(database.mark.as_ref()) || left_by_us {
-            statements.push(Statement {
-                place: Place::Server,
-                doing: format!("dropping the database `{}`", database.name),
-                sql: format!("drop database {} with (force)", identifier(&database.name)),
-            });
-        }
-    }
-    if let Some(role) = role {
-        statements.push(Statement {
-            place: Place::Server,
-            doing: format!("dropping the role `{}`", role.name),
-            sql: format!("drop role {}", identifier(&role.name)),
-        });
-    }
-    statements
-}
-
-/// What has to be said to set aside what has this identity: nobody reaches the database any more,
-/// and its name says what it is and since when. The role stays, because it owns it.
-///
-/// The marks come first and the name comes last: with a mark and its old name, it is set aside
-/// half, and the next run goes on. What was promised is not promised anew, unless it was taken
-/// back meanwhile: the mark of the role is the first to be set and the first to be taken off.
-pub(super) fn setting_aside(there: &There, uid: &str, aside: SetAside) -> Vec<Statement> {
-    let ours = |mark: Option<&Mark>| mark.filter(|mark| &*mark.uid == uid).cloned();
-    let role = there.role.as_ref().and_then(|role| Some((role, ours(role.mark.as_ref())?)));
-    let Some(database) = &there.database else { return removal(there, uid) };
-    let left_by_us = || {
-        let (role, mark) = role.as_ref().filter(|_| database.mark.is_none())?;
-        (database.owner == role.name && mark.database == database.name).then(|| mark.clone())
-    };
-    let Some(mark) = ours(database.mark.as_ref()).or_else(left_by_us) else { return Vec::new() };
-    let promised = role.as_ref().map_or(mark.aside, |(_, mark)| mark.aside);
-    let aside = promised.unwrap_or(aside);
-    let say = |doing: String, sql: String| Statement { place: Place::Server, doing, sql };
-    let mut statements = Vec::new();
-    if let Some((role, mark)) = &role
-        && (role.login || mark.aside.is_none())
-    {
-        let name = identifier(&role.name);
-        let mark = Mark { aside: Some(aside), ..mark.clone() };
-        statements.push(say(
-            format!("shutting the role `{}` out", role.name),
-            format!(
-                "alter role {name} nologin; comment on role {name} is {}",
-                literal(&mark.comment())
-            ),
-        ));
-    }
-    let original = mark.database.clone();
-    let is_marked = database.mark.as_ref().is_some_and(|mark| mark.aside == Some(aside));
-    if !is_marked || database.open {
-        let mark = Mark { aside: Some(aside), ..database_mark(&mark) };
-        statements.push(say(
-            format!("shutting the database `{}`", database.name),
-            format!(
-                "alter database {} with allow_connections false; {}",
-                identifier(&database.name),
-                comment_on_database(&database.name, &mark)
-            ),
-        ));
-    }
-    if database.name == original {
-        statements.push(say(
-            format!("ending the connections to `{original}`"),
-            format!(
-                "select pg_terminate_backend(pid, 5000) from pg_stat_activity \
-                 where datname = {} and backend_type = 'client backend'",
-                literal(&original)
-            ),
-        ));
-        statements.push(rename(&original, &name_aside(&original, uid, aside), "setting aside"));
-    }
-    statements
-}
-
-fn rename(from: &str, to: &str, doing: &str) -> Statement {
+pub(super) fn rename(from: &str, to: &str, doing: &str) -> Statement {
     Statement {
         place: Place::Server,
         doing: format!("{doing} the database `{from}` as `{to}`"),
         sql: format!("alter database {} rename to {}", identifier(from), identifier(to)),
     }
-}
-
-/// `acme_aside_20261124_5c0f9a7e31d2`: what it was, since when it is aside, and the end of its
-/// identity, by which it is told from another of that name and day.
-fn name_aside(original: &str, uid: &str, aside: SetAside) -> String {
-    let end: String = uid.chars().filter(char::is_ascii_alphanumeric).collect();
-    let end = &end[end.len().saturating_sub(12)..];
-    let suffix = format!("_aside_{}_{end}", aside.since.strftime("%Y%m%d"));
-    let mut room = LONGEST_NAME.saturating_sub(suffix.len()).min(original.len());
-    while !original.is_char_boundary(room) {
-        room -= 1;
-    }
-    format!("{}{suffix}", &original[..room])
-}
-
-/// What has to be said to take our marks off.
-pub(super) fn release(there: &There, uid: &str) -> Vec<Statement> {
-    let is_it = |mark: Option<&Mark>| mark.is_some_and(|mark| &*mark.uid == uid);
-    let say = |thing: &str, name: &str| Statement {
-        place: Place::Server,
-        doing: format!("letting go of the {thing} `{name}`"),
-        sql: format!("comment on {thing} {} is null", identifier(name)),
-    };
-    let database = there.database.as_ref().filter(|database| is_it(database.mark.as_ref()));
-    let role = there.role.as_ref().filter(|role| is_it(role.mark.as_ref()));
-    let database = database.map(|database| say("database", &database.name));
-    database.into_iter().chain(role.map(|role| say("role", &role.name))).collect()
 }
 
 fn create_role(wanted: &Wanted<'_>) -> Statement {
@@ -534,7 +419,7 @@ fn claim_database(wanted: &Wanted<'_>) -> Statement {
     Statement { place: Place::Server, doing, sql }
 }
 
-fn comment_on_database(name: &str, mark: &Mark) -> String {
+pub(super) fn comment_on_database(name: &str, mark: &Mark) -> String {
     format!("comment on database {} is {}", identifier(name), literal(&mark.comment()))
 }
 
@@ -549,7 +434,7 @@ fn role_mark(wanted: &Wanted<'_>) -> Mark {
     }
 }
 
-fn database_mark(mark: &Mark) -> Mark {
+pub(super) fn database_mark(mark: &Mark) -> Mark {
     Mark { secret: None, password: None, aside: None, rendered: None, ..mark.clone() }
 }
 
@@ -570,11 +455,12 @@ fn not_ours(thing: &'static str, name: &str) -> ApplyError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::leaving::removal;
     use super::*;
     use crate::model::resource::SecretKey;
 
-    fn spec() -> DatabaseSpec {
+    pub(in crate::apply::database) fn spec() -> DatabaseSpec {
         DatabaseSpec {
             database: "acme".into(),
             role: "acme".into(),
@@ -605,11 +491,11 @@ mod tests {
         Wanted { spec, mark: mark(), verifier: None, rendered: Digest::of(b"x") }
     }
 
-    fn doings(statements: &[Statement]) -> Vec<&str> {
+    pub(in crate::apply::database) fn doings(statements: &[Statement]) -> Vec<&str> {
         statements.iter().map(|statement| statement.doing.as_str()).collect()
     }
 
-    fn there(spec: &DatabaseSpec) -> There {
+    pub(in crate::apply::database) fn there(spec: &DatabaseSpec) -> There {
         let role = Role {
             name: "acme".into(),
             login: true,
@@ -710,38 +596,6 @@ mod tests {
             doings(&removal(&there, "uid-1")),
             ["dropping the database `acme`", "dropping the role `acme`"]
         );
-    }
-
-    fn thirty_days() -> SetAside {
-        let since: Timestamp = "2026-11-24T09:00:00Z".parse().unwrap();
-        SetAside { since, until: since + jiff::SignedDuration::from_hours(24 * 30) }
-    }
-
-    #[test]
-    fn what_is_set_aside_is_shut_before_it_is_renamed_and_keeps_its_role() {
-        let statements = setting_aside(&there(&spec()), "uid-1", thirty_days());
-        assert_eq!(
-            doings(&statements),
-            [
-                "shutting the role `acme` out",
-                "shutting the database `acme`",
-                "ending the connections to `acme`",
-                "setting aside the database `acme` as `acme_aside_20261124_uid1`",
-            ]
-        );
-        let other = setting_aside(&there(&spec()), "uid-2", thirty_days());
-        assert!(other.is_empty(), "what is not ours is not touched: {other:?}");
-    }
-
-    #[test]
-    fn a_name_aside_is_never_cut_off_by_the_server() {
-        for original in ["a".repeat(63), "ü".repeat(31)] {
-            let name = name_aside(&original, "0193a5b2-c3d4-7000-8000-5c0f9a7e31d2", thirty_days());
-            assert!(
-                name.len() <= LONGEST_NAME && name.ends_with("_aside_20261124_5c0f9a7e31d2"),
-                "{name}"
-            );
-        }
     }
 
     #[test]
