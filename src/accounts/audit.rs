@@ -78,6 +78,7 @@ impl Act {
     }
 
     /// The same with what else there is to know.
+    #[must_use]
     pub fn with(self, detail: Value) -> Self {
         Self { detail, ..self }
     }

@@ -37,6 +37,8 @@ pub(super) struct Addressee {
 #[derive(Clone, Copy)]
 pub(super) struct Link {
     pub(super) purpose: &'static str,
+    /// What audit calls it when somebody asks for it.
+    pub(super) asking: &'static str,
     pub(super) lasts: jiff::SignedDuration,
     /// The same mail goes out once within this many seconds, however often it is asked for.
     pub(super) every_seconds: i64,
@@ -121,7 +123,6 @@ impl Accounts {
     pub(super) async fn offer_link(
         &self,
         link: Link,
-        action: &'static str,
         email: &str,
         gets_it: impl FnOnce(&Addressee) -> bool,
         origin: &Origin,
@@ -132,7 +133,7 @@ impl Accounts {
         let Some(Addressee { recipient, .. }) = known.filter(gets_it) else { return Ok(()) };
         send_link(&mut transaction, link, &recipient, now).await?;
         let account = recipient.account;
-        let act = Act::done(action, format!("account {account}"));
+        let act = Act::done(link.asking, format!("account {account}"));
         self.conclude(transaction, &Actor::Anonymous(Some(account)), &act, origin, now).await
     }
 

@@ -30,8 +30,12 @@ use crate::model::Name;
 use crate::model::Secret;
 use crate::postgres::stamp;
 
-pub(super) const VERIFY: Link =
-    Link { purpose: "verify", lasts: SignedDuration::from_hours(48), every_seconds: 120 };
+pub(super) const VERIFY: Link = Link {
+    purpose: "verify",
+    asking: "auth.resend",
+    lasts: SignedDuration::from_hours(48),
+    every_seconds: 120,
+};
 
 /// What somebody says who registers.
 #[derive(Clone, Debug)]
@@ -231,7 +235,7 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<(), AccountError> {
         let gets_it = |known: &Addressee| !known.verified && !known.disabled;
-        self.offer_link(VERIFY, "auth.resend", email, gets_it, origin, now).await
+        self.offer_link(VERIFY, email, gets_it, origin, now).await
     }
 
     /// Makes an account, unless the address is known.

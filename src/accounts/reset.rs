@@ -17,8 +17,12 @@ use super::sessions;
 use crate::model::Secret;
 use crate::postgres::stamp;
 
-const RESET: Link =
-    Link { purpose: "reset", lasts: SignedDuration::from_mins(60), every_seconds: 120 };
+const RESET: Link = Link {
+    purpose: "reset",
+    asking: "auth.forgot",
+    lasts: SignedDuration::from_mins(60),
+    every_seconds: 120,
+};
 
 impl Accounts {
     /// Mails a link to set a new password. It tells nobody whether there is such an account.
@@ -28,7 +32,7 @@ impl Accounts {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<(), AccountError> {
-        self.offer_link(RESET, "auth.forgot", email, |known| !known.disabled, origin, now).await
+        self.offer_link(RESET, email, |known| !known.disabled, origin, now).await
     }
 
     /// Sets a new password by the link of a mail. That proves the address, too; every session and
