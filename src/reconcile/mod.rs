@@ -242,6 +242,8 @@ impl<T: Target> Reconciler<T> {
 }
 
 #[cfg(test)]
+mod fake;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod properties;

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::desired::advance;
+use super::fake::FakeTarget;
+use super::fake::World;
 use super::tests::Daemon;
-use super::tests::FakeTarget;
-use super::tests::World;
 use super::*;
 use crate::model::Commit;
 use crate::model::Snapshot;
