@@ -18,6 +18,10 @@ mod idle;
 mod push_to_applied;
 mod sick_neighbours;
 
+/// As in the program: a reconciler makes and drops small things all day.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A benchmark's name, what it measures, and the work itself.
 type Benchmark = (&'static str, &'static str, fn());
 

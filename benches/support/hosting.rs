@@ -125,7 +125,7 @@ impl Hosting {
                 return;
             }
             assert!(Instant::now() < deadline, "{metrics}\n{}", self.daemon.said());
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 

@@ -197,6 +197,11 @@ impl Targets {
         Some(self.cluster.observed(unit)?.map(|observed| self.with_databases(unit, observed)))
     }
 
+    /// As [`Targets::observed`], without the inventory: for whoever knows what it says.
+    pub fn things(&self, unit: &UnitName) -> Option<Observed> {
+        Some(self.with_databases(unit, self.cluster.things(unit)?))
+    }
+
     /// Reads what is there of a unit, without watches.
     pub async fn observe(&self, unit: &UnitName) -> Result<Observed, ApplyError> {
         let (observed, _) =

@@ -17,6 +17,7 @@ pub mod group;
 pub mod show;
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -300,9 +301,12 @@ struct Leaving<'a> {
 
 impl<'a> Leaving<'a> {
     fn of(desired: &'a [Outline], inventory: &'a Inventory) -> Self {
-        let asked: BTreeSet<&ResourceId> = desired.iter().map(|outline| &outline.id).collect();
+        let asked: HashSet<&ResourceId> = desired.iter().map(|outline| &outline.id).collect();
         let mut entries: Vec<(&ResourceId, &Entry)> =
             inventory.entries.iter().filter(|(id, _)| !asked.contains(id)).collect();
+        if entries.is_empty() {
+            return Self { entries, inhabited: BTreeSet::new(), going: BTreeSet::new() };
+        }
         entries.sort_by(|one, other| (other.1.stage, other.0).cmp(&(one.1.stage, one.0)));
         let stays = entries.iter().filter(|(_, entry)| entry.on_delete != OnDelete::Delete);
         let inhabited: BTreeSet<&str> =

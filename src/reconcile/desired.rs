@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 
@@ -82,7 +83,13 @@ pub struct DesiredUnit {
     valid: Arc<ValidTenant>,
     templates: Arc<Templates>,
     reads: Reads,
+    /// The bodies, where they are about to be needed: see [`AT_HAND`].
+    at_hand: Arc<Mutex<Option<Rendered>>>,
 }
+
+/// Up to how many units that one commit changes keep their bodies until their first run. Those of
+/// all tenants together would not fit in memory; those of a few need not be rendered twice.
+const AT_HAND: usize = 256;
 
 impl DesiredUnit {
     fn of(
@@ -91,6 +98,7 @@ impl DesiredUnit {
         commit: &Commit,
         at: Timestamp,
         rendering: Rendering,
+        at_hand: bool,
     ) -> Self {
         let rendered = rendering.rendered;
         Self {
@@ -105,7 +113,13 @@ impl DesiredUnit {
             valid: Arc::clone(valid),
             templates: Arc::clone(templates),
             reads: rendering.reads,
+            at_hand: Arc::new(Mutex::new(at_hand.then_some(rendered))),
         }
+    }
+
+    /// The bodies that are at hand, which they are no longer.
+    pub(super) fn let_go(&self) -> Option<Rendered> {
+        self.at_hand.lock().expect("nobody panics holding this lock").take()
     }
 
     /// The same unit for the same tenant in a later commit, where rendering it again would read
@@ -126,13 +140,16 @@ impl DesiredUnit {
 
     /// The bodies, just as they were when the outlines were made.
     pub fn bodies(&self) -> Result<Rendered, RenderError> {
-        Ok(render(&self.valid, &self.templates, self.at)?.rendered)
+        match self.let_go() {
+            Some(bodies) => Ok(bodies),
+            None => Ok(render(&self.valid, &self.templates, self.at)?.rendered),
+        }
     }
 
     /// The same unit at a later time.
     pub fn at(&self, now: Timestamp) -> Result<Self, RenderError> {
         let rendering = render(&self.valid, &self.templates, now)?;
-        Ok(Self::of(&self.valid, &self.templates, &self.commit, now, rendering))
+        Ok(Self::of(&self.valid, &self.templates, &self.commit, now, rendering, false))
     }
 }
 
@@ -171,10 +188,10 @@ pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) 
         }
     }
     let rendered = news.len();
-    // The bodies are let go at once: those of all tenants together would not fit in memory.
     let made = on_all_cores(&news, |valid| {
+        let (commit, at_hand) = (&snapshot.commit, rendered <= AT_HAND);
         render(valid, &templates, now)
-            .map(|rendering| DesiredUnit::of(valid, &templates, &snapshot.commit, now, rendering))
+            .map(|rendering| DesiredUnit::of(valid, &templates, commit, now, rendering, at_hand))
     });
     for (valid, unit) in news.iter().zip(made) {
         match unit {

@@ -1,5 +1,6 @@
 //! A look at a unit: what is wanted against what is there, and whether anything is due.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use crate::plan::limits::Verdict;
 use super::Reconciler;
 use super::note::Note;
 use super::run::Known;
+use super::run::Lane;
 use super::unit::Key;
 use super::unit::Look;
 use super::unit::Unit;
@@ -57,15 +59,21 @@ impl<T: Target> Reconciler<T> {
         if !cluster.synced {
             return None;
         }
-        let observed = cluster.target.observed(&key.unit)?;
+        let target = Arc::clone(&cluster.target);
         let (deletions, now) = (self.deletions(key), self.clock.now());
         let unit = self.unit(key);
-        let known = unit.known.get_or_insert_with(|| Known {
-            inventory: observed.inventory.clone(),
-            written: observed.inventory.clone(),
-            doubtful: false,
-        });
-        let known = known.clone();
+        let observed = if unit.known.is_some() {
+            target.things(&key.unit)?
+        } else {
+            let observed = target.observed(&key.unit)?;
+            unit.known = Some(Known {
+                inventory: observed.inventory.clone(),
+                written: observed.inventory.clone(),
+                doubtful: false,
+            });
+            observed
+        };
+        let known = unit.known.clone()?;
         Some(unit.look(key, &known, observed, &deletions, now))
     }
 
@@ -81,22 +89,37 @@ impl<T: Target> Reconciler<T> {
             .get(key)
             .is_some_and(|departure| departure.ids.iter().any(|(_, announced)| !announced))
             && self.verdict == Verdict::Allowed;
-        let due = look.plan.has_due()
-            || announcing
-            || (look.plan.is_settled() && look.unsettled_inventory);
+        if look.plan.is_settled()
+            && let Some(desired) = &unit.desired
+        {
+            desired.let_go();
+        }
+        let matters = look.plan.has_due() || announcing;
+        let due = matters || (look.plan.is_settled() && look.unsettled_inventory);
         let Some(unit) = self.units.get_mut(key) else { return };
         let unexplained = unit.unexplained(now).map(str::to_owned);
         let mut wake = [unit.deadline(now), look.next_drop(now)].into_iter().flatten().min();
-        if due && !unit.queued && unit.may_be_changed() {
+        let lane = match unit.failures {
+            _ if !matters => Lane::ToSettle,
+            0 => Lane::Healthy,
+            _ => Lane::Failing,
+        };
+        // What waited for a quiet moment does not, once there is more to do.
+        let waits = unit.queued.is_some_and(|queued| queued == lane || queued != Lane::ToSettle);
+        if due && !waits && unit.may_be_changed() {
             if let Some(not_before) =
                 unit.not_before.filter(|not_before| *not_before > Instant::now())
             {
                 wake = Some(wake.map_or(not_before, |wake| wake.min(not_before)));
             } else {
-                unit.queued = true;
-                let lane =
-                    if unit.failures > 0 { &mut self.ready_failing } else { &mut self.ready };
-                lane.push_back(key.clone());
+                unit.queued = Some(lane);
+                match lane {
+                    Lane::Healthy => self.ready.push_back(key.clone()),
+                    Lane::Failing => self.ready_failing.push_back(key.clone()),
+                    Lane::ToSettle => {
+                        self.ready_to_settle.push_back((key.clone(), Instant::now()));
+                    }
+                }
             }
         }
         if let Some(wake) = wake {

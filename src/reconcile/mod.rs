@@ -136,8 +136,11 @@ struct Reconciler<T: Target> {
     parked: Option<ParkedDeletions>,
     ready: VecDeque<Key>,
     ready_failing: VecDeque<Key>,
+    /// Units of which only the inventory is left to be written, and since when they wait.
+    ready_to_settle: VecDeque<(Key, Instant)>,
     running: usize,
     running_failing: usize,
+    running_to_settle: usize,
     fights: FightDetector,
     timers: BTreeSet<(Instant, Key)>,
     clock_changes: BTreeSet<(Timestamp, UnitName)>,
@@ -160,8 +163,10 @@ impl<T: Target> Reconciler<T> {
             parked: None,
             ready: VecDeque::new(),
             ready_failing: VecDeque::new(),
+            ready_to_settle: VecDeque::new(),
             running: 0,
             running_failing: 0,
+            running_to_settle: 0,
             fights: FightDetector::default(),
             timers: BTreeSet::new(),
             clock_changes: BTreeSet::new(),
@@ -212,6 +217,7 @@ impl<T: Target> Reconciler<T> {
                 self.stopping = true;
                 self.ready.clear();
                 self.ready_failing.clear();
+                self.ready_to_settle.clear();
             }
         }
     }
@@ -224,6 +230,7 @@ impl<T: Target> Reconciler<T> {
         let busy = self.running > 0
             || !self.ready.is_empty()
             || !self.ready_failing.is_empty()
+            || !self.ready_to_settle.is_empty()
             || self.desired.is_none()
             || self.clusters.values().any(|cluster| !cluster.synced && cluster.away.is_none())
             || self.units.values().any(|unit| {

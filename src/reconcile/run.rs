@@ -96,8 +96,17 @@ pub struct Report {
     /// Why the run stopped before its end, where it did.
     pub stopped: Option<Stopped>,
     pub took: Duration,
-    /// Whether it ran in the lane of those that failed before.
-    pub failing_lane: bool,
+    pub lane: Lane,
+}
+
+/// On what footing a unit runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    Healthy,
+    /// It failed the last time.
+    Failing,
+    /// Nothing is left to do but to bring its inventory up to date.
+    ToSettle,
 }
 
 /// Why a run stopped before its end.
@@ -113,7 +122,7 @@ pub async fn run<T: Target>(order: Order, target: &T) -> Report {
     let mut known = order.known.clone();
     let mut deeds = Vec::new();
     let stopped = advance(&order, target, &mut known, &mut deeds).await.err();
-    Report { unit: order.unit, known, deeds, stopped, took: started.elapsed(), failing_lane: false }
+    Report { unit: order.unit, known, deeds, stopped, took: started.elapsed(), lane: Lane::Healthy }
 }
 
 async fn advance<T: Target>(
@@ -124,7 +133,7 @@ async fn advance<T: Target>(
 ) -> Result<(), Stopped> {
     let outlines: &[Outline] = order.desired.as_ref().map_or(&[], |desired| &desired.outlines);
     for _ in 0..MOST_ROUNDS {
-        let Some(observed) = target.observed(&order.unit) else {
+        let Some(observed) = target.things(&order.unit) else {
             return Err(later("the cluster is not seen as a whole yet"));
         };
         let observed = known.complete(observed, order.now);

@@ -65,6 +65,10 @@ impl Target for ClusterTarget {
         self.targets.observed(unit)?.ok()
     }
 
+    fn things(&self, unit: &UnitName) -> Option<Observed> {
+        self.targets.things(unit)
+    }
+
     fn units(&self) -> Vec<UnitName> {
         self.targets.units()
     }

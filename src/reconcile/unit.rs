@@ -27,6 +27,7 @@ use super::desired::DesiredUnit;
 use super::note::State;
 use super::note::UnitStatus;
 use super::run::Known;
+use super::run::Lane;
 
 /// How long a stage may take before the unit counts as degraded.
 pub(super) const STAGE_DEADLINE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
@@ -42,10 +43,6 @@ pub(super) struct Key {
 }
 
 #[derive(Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "they are marks of independent facts, and no state machine"
-)]
 pub(super) struct Unit {
     /// What it should be; none where nothing is asked for here.
     pub(super) desired: Option<Arc<DesiredUnit>>,
@@ -60,7 +57,8 @@ pub(super) struct Unit {
     pub(super) stale: bool,
     /// Something happened while it ran.
     pub(super) look_again: bool,
-    pub(super) queued: bool,
+    /// In which lane it waits for a worker.
+    pub(super) queued: Option<Lane>,
     pub(super) failures: u32,
     pub(super) failure: Option<String>,
     /// Who undoes our work again and again, and where.

@@ -19,6 +19,7 @@ use super::note::Note;
 use super::note::RunNote;
 use super::pace;
 use super::run;
+use super::run::Lane;
 use super::run::Order;
 use super::run::Report;
 use super::run::Stopped;
@@ -31,27 +32,53 @@ const TRUCE: Duration = Duration::from_mins(1);
 const WORKERS: usize = 12;
 /// How many of them may be units that failed the last time.
 const WORKERS_FOR_FAILING: usize = 3;
+/// How long an inventory that only has to be brought up to date waits for a quiet moment.
+const SETTLE_AFTER: Duration = Duration::from_secs(1);
 
 impl<T: Target> Reconciler<T> {
-    /// Gives queued units to free workers: the healthy first, the failing in a lane of their own.
+    /// Gives queued units to free workers.
     pub(super) fn hand_out(&mut self) {
         while self.running < WORKERS {
-            let failing = self.running_failing < WORKERS_FOR_FAILING;
-            let next = self.ready.pop_front().map(|key| (key, false)).or_else(|| {
-                failing.then(|| self.ready_failing.pop_front().map(|key| (key, true))).flatten()
-            });
-            let Some((key, failing)) = next else { return };
-            self.start(key, failing);
+            let Some((key, lane)) = self.next() else { return };
+            self.start(key, lane);
         }
     }
 
-    fn start(&mut self, key: Key, failing: bool) {
+    /// The healthy first, then the failing, of whom only a few may run at once.
+    fn next(&mut self) -> Option<(Key, Lane)> {
+        if let Some(key) = self.ready.pop_front() {
+            return Some((key, Lane::Healthy));
+        }
+        if self.running_failing < WORKERS_FOR_FAILING
+            && let Some(key) = self.ready_failing.pop_front()
+        {
+            return Some((key, Lane::Failing));
+        }
+        // The inventory lists everything already. Written once more while others still get what
+        // they asked for, it would only take the cluster's time from them.
+        let quiet = self.running == self.running_to_settle;
+        while let Some((key, since)) = self.ready_to_settle.pop_front() {
+            // Meanwhile it may have got more to do, and got it done.
+            let waits =
+                self.units.get(&key).is_some_and(|unit| unit.queued == Some(Lane::ToSettle));
+            if waits && (quiet || since.elapsed() >= SETTLE_AFTER) {
+                return Some((key, Lane::ToSettle));
+            }
+            if waits {
+                self.ready_to_settle.push_front((key, since));
+                return None;
+            }
+        }
+        None
+    }
+
+    fn start(&mut self, key: Key, lane: Lane) {
         let deletions = self.deletions(&key);
         let now = self.clock.now();
         let allowed_here = self.verdict == Verdict::Allowed && !self.is_held(&key);
         let Some(cluster) = self.clusters.get(&key.cluster) else { return };
         let Some(unit) = self.units.get_mut(&key) else { return };
-        unit.queued = false;
+        unit.queued = None;
         let Some(known) = unit.known.clone() else { return };
         let superseded = Arc::new(AtomicBool::new(false));
         unit.running = Some(Arc::clone(&superseded));
@@ -71,11 +98,12 @@ impl<T: Target> Reconciler<T> {
             superseded,
         };
         self.running += 1;
-        self.running_failing += usize::from(failing);
+        self.running_failing += usize::from(lane == Lane::Failing);
+        self.running_to_settle += usize::from(lane == Lane::ToSettle);
         let (target, junction) = (Arc::clone(&cluster.target), self.junction.clone());
         tokio::spawn(async move {
             let mut report = run::run(order, &*target).await;
-            report.failing_lane = failing;
+            report.lane = lane;
             junction.tell(Event::Finished(key.cluster, Box::new(report)));
         });
     }
@@ -83,7 +111,8 @@ impl<T: Target> Reconciler<T> {
     /// Takes in what a run did, and looks again.
     pub(super) fn finished(&mut self, cluster: Name, report: Report) {
         self.running -= 1;
-        self.running_failing -= usize::from(report.failing_lane);
+        self.running_failing -= usize::from(report.lane == Lane::Failing);
+        self.running_to_settle -= usize::from(report.lane == Lane::ToSettle);
         let key = Key { cluster, unit: report.unit.clone() };
         let now = self.clock.now();
         let Some(unit) = self.units.get_mut(&key) else { return };
@@ -130,7 +159,7 @@ impl<T: Target> Reconciler<T> {
                 superseded: report.stopped == Some(Stopped::Superseded),
                 deeds: report.deeds,
                 failure: failure.map(|(message, _)| message),
-                retry: report.failing_lane,
+                retry: report.lane == Lane::Failing,
                 by_clock: unit.by_clock,
             })));
         }

@@ -32,7 +32,7 @@ use crate::apply::error::Status;
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// More would only wait inside the API server, and each holds a connection.
-const IN_FLIGHT: usize = 48;
+const IN_FLIGHT: usize = 32;
 /// How often a request is sent that the server turned away because it is busy.
 const ATTEMPTS: u32 = 4;
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -117,6 +117,7 @@ impl SeenParent {
             version: version(&self.metadata.resource_version),
             text: self.data.get(KEY).map_or("", |text| text).into(),
             round,
+            unusual: Box::default(),
         }
     }
 }
@@ -190,7 +191,7 @@ impl Cluster {
             version: Some(seen.metadata.resource_version.clone()),
             entries: inventory.entries.clone(),
         };
-        self.store().saw_parent(unit.clone(), seen.parent(0));
+        self.store().wrote_parent(unit, seen.parent(0), &inventory.entries);
         Ok(written)
     }
 

@@ -64,6 +64,11 @@ impl Kind {
         &*self.group != OUR_GROUP
     }
 
+    /// Whether it is among those that we render, which are always watched.
+    pub(super) fn is_known(&self) -> bool {
+        KNOWN.iter().any(|(group, kind, ..)| *group == &*self.group && *kind == &*self.kind)
+    }
+
     pub(super) fn known() -> impl Iterator<Item = Self> {
         KNOWN.iter().map(|(group, kind, ..)| Self::new(group, kind))
     }

@@ -133,6 +133,13 @@ impl Cluster {
         })
     }
 
+    /// As [`Cluster::observed`], without the inventory: for whoever knows what it says.
+    pub fn things(&self, unit: &UnitName) -> Option<Observed> {
+        self.store()
+            .knows_all_of(unit)
+            .then(|| Observed { live: self.store().things(unit), ..Observed::default() })
+    }
+
     /// What the watches know of one thing.
     pub fn live(&self, unit: &UnitName, id: &ResourceId) -> Option<Live> {
         self.store().live(unit, id)

@@ -7,6 +7,7 @@
 //! ours. There is one hole, and it is closed here: before 1.22 the scale subresource changed
 //! `spec.replicas` without taking it, so that value counts, too, as do our marks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -139,9 +140,9 @@ impl Seen {
         let mut hasher = Hasher::default();
         let mut replicas_are_ours = false;
         for managed in self.metadata.managed_fields.iter().filter(|managed| managed.is_ours()) {
-            let mut set = managed.fields.clone();
+            let mut set = Cow::Borrowed(&managed.fields);
             for path in ignored {
-                fields::disown(&mut set, path);
+                fields::disown(set.to_mut(), path);
             }
             replicas_are_ours |= fields::owns(&set, "spec.replicas");
             hasher.add_field(managed.subresource.as_bytes());

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::model::ResourceId;
 use crate::model::UnitName;
+use crate::plan::Entry;
 use crate::plan::Inventory;
 use crate::plan::Live;
 use crate::plan::Observed;
@@ -69,6 +70,9 @@ pub(super) struct Parent {
     pub(super) version: u64,
     pub(super) text: Box<str>,
     pub(super) round: u32,
+    /// Kinds that it lists and that we do not render: of these nobody knows beforehand whether
+    /// they are watched. The store notes them.
+    pub(super) unusual: Box<[Kind]>,
 }
 
 impl Parent {
@@ -89,6 +93,10 @@ impl Store {
     /// Takes what a watch or a listing saw. Says what that means for somebody, if anything.
     pub(super) fn saw(&self, kind: &Kind, seen: &Seen, round: u32) -> Option<Event> {
         let id = identity(kind, seen);
+        // Most of what a watch tells is what the answer to our own write told before.
+        if self.state().has_seen(&id, seen, round) {
+            return None;
+        }
         // Both labels must agree: one that was changed by hand makes it nobody's.
         let unit = inventory::unit_of(seen.unit())
             .filter(|unit| inventory::applyset_id(unit) == seen.part_of());
@@ -155,9 +163,20 @@ impl Store {
         Some((known.live.uid.clone(), known.version))
     }
 
-    /// Takes an inventory. Says whether it is news.
-    pub(super) fn saw_parent(&self, unit: UnitName, parent: Parent) -> Option<Event> {
+    /// Takes an inventory as a watch or a listing saw it. Says whether it is news.
+    pub(super) fn saw_parent(&self, unit: UnitName, mut parent: Parent) -> Option<Event> {
         let mut state = self.state();
+        if let Some(known) = state.units.get_mut(&unit).and_then(|unit| unit.parent.as_mut()) {
+            if known.version > parent.version {
+                known.round = parent.round;
+                return None;
+            }
+            if known.uid == parent.uid && known.text == parent.text {
+                parent.unusual = std::mem::take(&mut known.unusual);
+                *known = parent;
+                return None;
+            }
+        }
         let entries = match parent.inventory() {
             Ok(inventory) => inventory.entries,
             Err(error) => {
@@ -165,27 +184,41 @@ impl Store {
                 BTreeMap::new()
             }
         };
-        for kind in entries.keys().map(Kind::of).filter(Kind::is_in_cluster) {
-            if !state.named.contains(&kind) {
-                state.named.insert(kind);
+        self.keep(&mut state, &unit, parent, &entries);
+        Some(Event::Inventory { unit })
+    }
+
+    /// Takes the inventory that we wrote.
+    pub(super) fn wrote_parent(
+        &self,
+        unit: &UnitName,
+        parent: Parent,
+        entries: &BTreeMap<ResourceId, Entry>,
+    ) {
+        let mut state = self.state();
+        let known = state.units.get(unit).and_then(|unit| unit.parent.as_ref());
+        if known.is_none_or(|known| known.version <= parent.version) {
+            self.keep(&mut state, unit, parent, entries);
+        }
+    }
+
+    fn keep(
+        &self,
+        state: &mut State,
+        unit: &UnitName,
+        mut parent: Parent,
+        entries: &BTreeMap<ResourceId, Entry>,
+    ) {
+        let kinds: BTreeSet<Kind> = entries.keys().map(Kind::of).collect();
+        for kind in kinds.iter().filter(|kind| kind.is_in_cluster()) {
+            if !state.named.contains(kind) {
+                state.named.insert(kind.clone());
                 self.new_kind.notify_one();
             }
         }
-        let slot = state.units.entry(Arc::new(unit.clone())).or_default();
-        match &mut slot.parent {
-            Some(known) if known.version > parent.version => {
-                known.round = parent.round;
-                None
-            }
-            Some(known) if known.uid == parent.uid && known.text == parent.text => {
-                *known = parent;
-                None
-            }
-            known => {
-                *known = Some(parent);
-                Some(Event::Inventory { unit })
-            }
-        }
+        let unusual = kinds.into_iter().filter(|kind| kind.is_in_cluster() && !kind.is_known());
+        parent.unusual = unusual.collect();
+        state.units.entry(Arc::new(unit.clone())).or_default().parent = Some(parent);
     }
 
     pub(super) fn lost_parent(&self, unit: &UnitName, version: u64) -> Option<Event> {
@@ -250,9 +283,8 @@ impl Store {
     pub(super) fn knows_all_of(&self, unit: &UnitName) -> bool {
         let state = self.state();
         let parent = state.units.get(unit).and_then(|unit| unit.parent.as_ref());
-        let entries = parent.and_then(|parent| parent.inventory().ok()).unwrap_or_default().entries;
-        let mut kinds = entries.keys().map(Kind::of).filter(Kind::is_in_cluster);
-        state.complete && kinds.all(|kind| state.listed.contains(&kind))
+        let mut unusual = parent.into_iter().flat_map(|parent| &parent.unusual);
+        state.complete && unusual.all(|kind| state.listed.contains(kind))
     }
 
     /// All units that own anything or that anything says it belongs to.
@@ -271,19 +303,34 @@ impl Store {
         let state = self.state();
         let Some(known) = state.units.get(unit) else { return Ok(Observed::default()) };
         let inventory = known.parent.as_ref().map(Parent::inventory).transpose()?;
-        let live = known
-            .things
-            .iter()
-            .filter_map(|id| {
-                let known = state.kinds.get(&Kind::of(id))?.get(id)?;
-                Some((ResourceId::clone(id), known.live.clone()))
-            })
-            .collect();
+        let live = state.live(known);
         Ok(Observed { inventory: inventory.unwrap_or_default(), live, ..Observed::default() })
+    }
+
+    /// As [`Store::observed`], for whoever knows what the inventory says.
+    pub(super) fn things(&self, unit: &UnitName) -> BTreeMap<ResourceId, Live> {
+        let state = self.state();
+        state.units.get(unit).map(|known| state.live(known)).unwrap_or_default()
     }
 }
 
 impl State {
+    fn live(&self, unit: &Unit) -> BTreeMap<ResourceId, Live> {
+        let known = unit.things.iter().filter_map(|id| {
+            let known = self.kinds.get(&Kind::of(id))?.get(id)?;
+            Some((ResourceId::clone(id), known.live.clone()))
+        });
+        known.collect()
+    }
+
+    /// Whether it is known at just this version.
+    fn has_seen(&mut self, id: &ResourceId, seen: &Seen, round: u32) -> bool {
+        let known = self.kinds.get_mut(&Kind::of(id)).and_then(|things| things.get_mut(id));
+        let known = known
+            .filter(|known| known.version == seen.version() && known.live.uid == seen.metadata.uid);
+        known.map(|known| known.round = round).is_some()
+    }
+
     fn put(
         &mut self,
         unit: UnitName,
