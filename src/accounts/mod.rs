@@ -23,7 +23,7 @@ mod login;
 mod registration;
 mod reset;
 mod sessions;
-mod mails;
+pub mod mails;
 mod me;
 // What machines use.
 pub mod api_tokens;
