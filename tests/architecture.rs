@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("billing", &["model", "postgres"]),
     ("outbox", &["model"]),
     ("accounts", &["model", "postgres", "outbox"]),
+    ("payments", &["model", "postgres", "billing", "outbox", "accounts"]),
     ("telemetry", &["settings"]),
     (
         "reconcile",
@@ -38,8 +39,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "edits",
             "postgres",
             "history",
+            "billing",
             "outbox",
             "accounts",
+            "payments",
             "telemetry",
         ],
     ),
