@@ -1,4 +1,4 @@
-//! What has to follow from a fact: a mail to send, a commit to make. It is written in the
+//! What has to follow from a fact: a mail to send, a commit to make, an order that may go on. It is written in the
 //! transaction of the fact, under a key that makes it unique, and carried out later; so it neither
 //! happens without the fact, nor is forgotten, nor happens twice because the fact was told twice.
 
@@ -17,6 +17,8 @@ use uuid::Uuid;
 pub enum Kind {
     Mail,
     Commit,
+    /// A payment that an order waits for is there.
+    Paid,
 }
 
 impl Kind {
@@ -25,6 +27,7 @@ impl Kind {
         match self {
             Self::Mail => "mail",
             Self::Commit => "commit",
+            Self::Paid => "paid",
         }
     }
 }
@@ -39,6 +42,16 @@ pub struct Mail {
     pub language: String,
     /// What the template fills in.
     pub values: Value,
+}
+
+/// A payment arrived in time for its order: the payload of [`Kind::Paid`], under the key
+/// `paid:<payment>`. The money is in the customer's wallet by then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    pub payment: Uuid,
+    pub order: Uuid,
+    /// The name of the document `Tenant`.
+    pub customer: String,
 }
 
 /// Puts something into the outbox, to be done at once. Says whether it was not there before.

@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "accounts",
         ],
     ),
+    ("payments", &["model", "postgres", "billing", "outbox", "accounts"]),
     ("telemetry", &["settings"]),
     (
         "reconcile",
@@ -50,6 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "outbox",
             "accounts",
             "operations",
+            "payments",
             "telemetry",
         ],
     ),

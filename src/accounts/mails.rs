@@ -12,6 +12,7 @@ use super::audit::Origin;
 use super::error::AccountError;
 use super::token;
 use super::token::Use;
+use crate::model::Name;
 use crate::model::Secret;
 use crate::outbox;
 use crate::outbox::Kind;
@@ -66,9 +67,9 @@ pub(super) async fn send(
     outbox::put(connection, Kind::Mail, &key, &mail, now).await.map_err(AccountError::of)
 }
 
-/// Tells whoever has an account of a fact, in the transaction that writes it: once, however often
+/// Mails a fact to whoever has an account, in the transaction that writes it: once, however often
 /// it is told. Says whether it was not told before.
-pub async fn tell(
+pub async fn tell_account(
     connection: &mut PgConnection,
     account: Uuid,
     template: &str,
@@ -87,6 +88,33 @@ async fn recipient(connection: &mut PgConnection, account: Uuid) -> Result<Recip
             .fetch_one(connection)
             .await?;
     Ok(Recipient { account, email, name, language })
+}
+
+/// Mails a fact to everybody of a tenant whom mails reach, each once. Says to how many.
+///
+/// Call it in the transaction that writes the fact; `fact` names it, such as the id of a payment.
+pub async fn tell_tenant(
+    connection: &mut PgConnection,
+    template: &str,
+    fact: &str,
+    tenant: &Name,
+    values: &Value,
+    now: Timestamp,
+) -> Result<usize, AccountError> {
+    let rows: Vec<(Uuid, String, String, String)> = sqlx::query_as(
+        "select id, email, name, language from user_account
+         where tenant = $1 and verified_at is not null and disabled_at is null order by id",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(AccountError::of)?;
+    let mut told = 0;
+    for (account, email, name, language) in rows {
+        let to = Recipient { account, email, name, language };
+        told += usize::from(send(connection, template, fact, &to, values.clone(), now).await?);
+    }
+    Ok(told)
 }
 
 /// Mails a link that may be used once, unless the same was mailed a moment ago.

@@ -23,7 +23,7 @@ mod login;
 mod registration;
 mod reset;
 mod sessions;
-pub mod mails;
+mod mails;
 mod me;
 // What machines use.
 pub mod api_tokens;
@@ -46,6 +46,8 @@ pub use error::AccountError;
 pub use error::Invalid;
 pub use keys::Keys;
 pub use login::LoggedIn;
+pub use mails::tell_account;
+pub use mails::tell_tenant;
 pub use me::Person;
 pub use principal::Means;
 pub use principal::Principal;

@@ -20,6 +20,7 @@ pub mod order;
 mod error;
 // What is carried out.
 pub mod commit;
+pub mod paid;
 pub mod follow;
 pub mod work;
 mod settle;

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::OperationError;
 use super::operation::Operation;
 use super::order::Order;
-use crate::accounts::mails;
+use crate::accounts;
 use crate::billing::invoice::Invoice;
 
 fn about(order: &Order) -> Value {
@@ -29,7 +29,7 @@ pub(super) async fn order_confirmed(
     now: Timestamp,
 ) -> Result<(), OperationError> {
     let fact = order.id.to_string();
-    mails::tell(db, order.account, "order-confirmed", &fact, about(order), now).await?;
+    accounts::tell_account(db, order.account, "order-confirmed", &fact, about(order), now).await?;
     Ok(())
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn instance_ready(
     let mut values = about(order);
     values["addresses"] = json!(addresses);
     let fact = order.id.to_string();
-    mails::tell(db, order.account, "instance-ready", &fact, values, now).await?;
+    accounts::tell_account(db, order.account, "instance-ready", &fact, values, now).await?;
     Ok(())
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn invoice(
     values["invoice"] = json!(invoice.id);
     values["number"] = json!(invoice.number);
     let fact = invoice.id.to_string();
-    mails::tell(db, order.account, "invoice", &fact, values, now).await?;
+    accounts::tell_account(db, order.account, "invoice", &fact, values, now).await?;
     Ok(())
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn failed(
         "paid": operation.order.is_some(),
         "why": why,
     });
-    mails::tell(db, account, "failed", &operation.id.to_string(), values, now).await?;
+    accounts::tell_account(db, account, "failed", &operation.id.to_string(), values, now).await?;
     Ok(())
 }
 
@@ -90,6 +90,6 @@ pub(super) async fn payment_stays_credit(
     let mut values = about(order);
     values["late"] = json!(true);
     let fact = format!("late:{}", order.id);
-    mails::tell(db, order.account, "payment-received", &fact, values, now).await?;
+    accounts::tell_account(db, order.account, "payment-received", &fact, values, now).await?;
     Ok(())
 }

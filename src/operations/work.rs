@@ -15,6 +15,7 @@ use super::commit;
 use super::follow::Follower;
 use super::follow::Taken;
 use super::order;
+use super::paid;
 use crate::edits::Editor;
 use crate::postgres::Database;
 
@@ -53,10 +54,11 @@ impl Clock for SystemClock {
 
 impl Work {
     /// Starts to work, for ever.
-    pub fn start(self) -> [JoinHandle<()>; 3] {
+    pub fn start(self) -> [JoinHandle<()>; 4] {
         [
             tokio::spawn(commit_all(self.clone())),
             tokio::spawn(follow_all(self.clone())),
+            tokio::spawn(settle_all(self.clone())),
             tokio::spawn(expire_all(self)),
         ]
     }
@@ -101,6 +103,27 @@ async fn follow_all(work: Work) {
         if let Ok(Err(_)) = tokio::time::timeout(LOOK, newest.changed()).await {
             return;
         }
+    }
+}
+
+/// Orders whose payments are there go on.
+async fn settle_all(work: Work) {
+    loop {
+        work.database.usable().await;
+        let taken = work.taken.borrow().clone();
+        let settled = match taken {
+            Some(taken) => paid::work(work.pool(), &taken.configuration, work.clock.now()).await,
+            None => Ok(0),
+        };
+        match settled {
+            Ok(1..) => {
+                work.accepted.notify_one();
+                continue;
+            }
+            Ok(0) => {}
+            Err(error) => work.failed("payments could not be looked at", &error),
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
