@@ -115,9 +115,7 @@ async fn done(shop: &Shop, token: &str, id: &Value) {
             assert_eq!(operation["status"], "succeeded", "{operation}");
             return;
         }
-        // Nobody waits here for the limits of guessers.
-        shop.portal.wait(jiff::SignedDuration::from_secs(1));
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
     panic!("{id} never ends");
 }
