@@ -21,6 +21,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("billing", &["model", "postgres"]),
     ("outbox", &["model"]),
     ("accounts", &["model", "postgres", "outbox"]),
+    // It commits and reads history; what it may not reach, the portal may not either.
+    (
+        "operations",
+        &[
+            "model", "validate", "source", "edits", "postgres", "history", "billing", "outbox",
+            "accounts",
+        ],
+    ),
     ("payments", &["model", "postgres", "billing", "outbox", "accounts"]),
     ("telemetry", &["settings"]),
     (
@@ -42,6 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "billing",
             "outbox",
             "accounts",
+            "operations",
             "payments",
             "telemetry",
         ],

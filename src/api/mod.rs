@@ -23,8 +23,9 @@ pub mod extract;
 pub mod body;
 pub mod rate;
 pub mod idempotency;
-// What is answered from.
+// What is answered from, and what changes go through.
 pub mod catalog;
+pub mod desk;
 // The routes, by subject.
 mod routes;
 // The listener.
@@ -44,6 +45,7 @@ use crate::accounts::Accounts;
 use crate::history::Store;
 
 pub use catalog::Catalog;
+pub use desk::Desk;
 pub use problem::Problem;
 
 use caller::Key;
@@ -68,6 +70,8 @@ pub struct Parts {
     pub accounts: Accounts,
     pub catalog: Catalog,
     pub history: Store,
+    /// What commits changes; none where the portal only reads.
+    pub desk: Option<Desk>,
     pub clock: Clock,
     /// Whether a proxy stands in front that says where requests come from and speaks TLS.
     pub behind_proxy: bool,
@@ -87,6 +91,7 @@ impl Parts {
             accounts,
             catalog,
             history,
+            desk: None,
             clock: Arc::new(Timestamp::now),
             behind_proxy: false,
             usual: Policy { name: "default", quota: 300, window: 60 },
@@ -129,6 +134,12 @@ impl Api {
         Ok(&self.shared.parts.history)
     }
 
+    /// What commits changes.
+    pub fn desk(&self) -> Result<&Desk, Problem> {
+        let desk = self.shared.parts.desk.as_ref();
+        desk.ok_or_else(|| Problem::away("this portal only reads: nothing can be changed here"))
+    }
+
     pub fn now(&self) -> Timestamp {
         (self.shared.parts.clock)()
     }
@@ -144,6 +155,7 @@ impl Api {
             .method_not_allowed_fallback(|| async {
                 Problem::from(problem::METHOD).into_response()
             })
+            .layer(from_fn_with_state(self.clone(), idempotency::where_promised))
             .layer(from_fn_with_state(self.clone(), caller::know))
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(from_fn_with_state(self.clone(), around::around))

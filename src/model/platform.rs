@@ -11,6 +11,9 @@ use super::digest::Digest;
 use super::money::Currency;
 use super::money::Money;
 use super::quantity::Quantity;
+use super::tax::Party;
+use super::tax::Series;
+use super::tax::Taxation;
 use super::term::Term;
 use super::zone::zone;
 
@@ -36,6 +39,9 @@ pub struct Platform {
     pub mail: Option<Mail>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub support: Option<Support>,
+    /// Who sells, and which taxes are on top; without it nothing that costs money can be ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing: Option<Billing>,
     /// Subdomains that no customer may take.
     #[serde(default)]
     pub reserved_subdomains: BTreeSet<String>,
@@ -203,6 +209,19 @@ pub struct Support {
     pub chat: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+}
+
+/// What stands on every invoice.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Billing {
+    /// The series that invoices are numbered in. Never give one to somebody else: its numbers
+    /// have no gaps.
+    pub series: Series,
+    pub seller: Party,
+    /// Prices are without taxes; these are added.
+    #[serde(default)]
+    pub taxes: Taxation,
 }
 
 /// CPU and memory, as requests, limits and capacities name them.

@@ -59,6 +59,15 @@ impl Client {
         self.send_text(method, path, token, text.unwrap_or_default(), &headers).await
     }
 
+    /// Reads what is no text.
+    pub(super) async fn bytes(&self, path: &str, token: &str) -> Vec<u8> {
+        let uri = format!("http://{}/api/v1{path}", self.address);
+        let request = Request::get(uri).header("authorization", format!("Bearer {token}"));
+        let response = self.inner.request(request.body(Full::default()).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        response.into_body().collect().await.unwrap().to_bytes().to_vec()
+    }
+
     /// Sends any text as the body.
     pub(super) async fn send_text(
         &self,

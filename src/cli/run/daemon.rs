@@ -70,7 +70,7 @@ impl Daemon {
             Some(_) => Some(Database::start(parts.database)?),
             None => None,
         };
-        let door = Door::open(&parts.portal, database.as_ref()).await?;
+        let door = Door::open(&parts.portal, database.as_ref(), &source, &parts.cache).await?;
         let recorder = match database {
             Some(database) => Recorder::start(database, &parts.history),
             None => Recorder::to_nowhere(),

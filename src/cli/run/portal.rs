@@ -1,6 +1,7 @@
 //! The portal beside the daemon: the same database, and the commit that the daemon has taken.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -14,11 +15,22 @@ use crate::accounts::Accounts;
 use crate::api;
 use crate::api::Api;
 use crate::api::Catalog;
+use crate::api::Desk;
 use crate::api::server;
 use crate::cli::Failure;
 use crate::cli::failure::Helped as _;
+use crate::edits::Editor;
+use crate::edits::SigningKey;
+use crate::history::Store;
+use crate::operations::follow::Follower;
+use crate::operations::follow::Patience;
+use crate::operations::follow::Taken;
+use crate::operations::work::SystemClock;
+use crate::operations::work::Work;
 use crate::postgres::Database;
 use crate::reconcile::desired::Desired;
+use crate::source::Source;
+use crate::source::commits::Person;
 
 /// A portal that listens and does not answer yet: what is wrong with its settings is found before
 /// the daemon starts.
@@ -26,6 +38,9 @@ pub(super) struct Door {
     listener: TcpListener,
     address: SocketAddr,
     api: Api,
+    work: Work,
+    /// Says which commit was taken last.
+    taken: watch::Sender<Option<Taken>>,
 }
 
 /// A portal that answers.
@@ -34,6 +49,7 @@ pub(super) struct Portal {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     feeding: JoinHandle<()>,
+    working: [JoinHandle<()>; 4],
 }
 
 impl Door {
@@ -41,6 +57,8 @@ impl Door {
     pub(super) async fn open(
         settings: &server::Settings,
         database: Option<&Database>,
+        source: &Source,
+        cache: &Path,
     ) -> Result<Option<Self>, Failure> {
         let Some(listen) = settings.api_listen else { return Ok(None) };
         let Some(database) = database else {
@@ -55,13 +73,31 @@ impl Door {
         let accounts = Accounts::over(database.clone(), settings.key_source());
         let mut parts = api::Parts::usual(accounts, Catalog::default());
         parts.behind_proxy = settings.api_behind_proxy;
-        Ok(Some(Self { listener, address, api: Api::new(parts) }))
+        let editor = editor(settings, source, cache).await?;
+        let desk = Desk::new(editor.clone());
+        let (taken, newest) = watch::channel(None);
+        let follower = Follower {
+            history: Store::over(database.clone()),
+            objects: source.objects().clone(),
+            patience: Patience::default(),
+        };
+        let work = Work {
+            database: database.clone(),
+            editor,
+            follower,
+            taken: newest,
+            accepted: desk.accepted(),
+            clock: Arc::new(SystemClock),
+        };
+        parts.desk = Some(desk);
+        Ok(Some(Self { listener, address, api: Api::new(parts), work, taken }))
     }
 
     /// Starts to answer, always from the newest commit.
     pub(super) fn serve(self, desired: watch::Receiver<Option<Arc<Desired>>>) -> Portal {
-        let Self { listener, address, api } = self;
-        let feeding = tokio::spawn(feed(api.catalog().clone(), desired));
+        let Self { listener, address, api, work, taken } = self;
+        let feeding = tokio::spawn(feed(api.catalog().clone(), taken, desired));
+        let working = work.start();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {
             let stopped = async move {
@@ -70,7 +106,7 @@ impl Door {
             };
             server::serve(listener, api.router(Router::new()), stopped).await
         });
-        Portal { address, stop, serving, feeding }
+        Portal { address, stop, serving, feeding, working }
     }
 }
 
@@ -82,6 +118,8 @@ impl Portal {
     /// Ends once the requests under way are answered.
     pub(super) async fn stop(self) {
         self.feeding.abort();
+        // What is under way is in the outbox, and goes on when the daemon starts again.
+        self.working.iter().for_each(JoinHandle::abort);
         // It may have ended already.
         let _ = self.stop.send(());
         if let Ok(Err(error)) = self.serving.await {
@@ -90,18 +128,44 @@ impl Portal {
     }
 }
 
+/// What commits the portal's changes, into a mirror of its own.
+async fn editor(
+    settings: &server::Settings,
+    source: &Source,
+    cache: &Path,
+) -> Result<Editor, Failure> {
+    let signing = match &settings.api_commit_key_file {
+        Some(file) => Some(
+            SigningKey::read(file)
+                .with_context(|| format!("{} cannot sign commits", file.display()))
+                .or_help("make one with ssh-keygen -t ed25519 -N ''")?,
+        ),
+        None => None,
+    };
+    let committer =
+        Person { name: "Tenantry portal".to_owned(), email: "portal@tenantry.invalid".to_owned() };
+    Ok(Editor::open(source.settings().clone(), cache, committer, signing).await?)
+}
+
 /// Shows the portal each commit that is taken.
-async fn feed(catalog: Catalog, mut desired: watch::Receiver<Option<Arc<Desired>>>) {
+async fn feed(
+    catalog: Catalog,
+    taken: watch::Sender<Option<Taken>>,
+    mut desired: watch::Receiver<Option<Arc<Desired>>>,
+) {
     loop {
         let newest = desired.borrow_and_update().clone();
         if let Some(newest) = newest {
             let catalog = catalog.clone();
+            let (commit, configuration) =
+                (newest.commit.clone(), Arc::clone(&newest.configuration));
             let publishing = tokio::task::spawn_blocking(move || {
                 catalog.publish(newest.commit.clone(), Arc::clone(&newest.configuration));
             });
             if let Err(error) = publishing.await {
                 tracing::error!("the portal keeps showing an older commit: {error}");
             }
+            taken.send_replace(Some(Taken { commit, configuration }));
         }
         if desired.changed().await.is_err() {
             return;
