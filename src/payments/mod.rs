@@ -21,10 +21,18 @@ mod settle;
 // Providers.
 mod http;
 pub mod provider;
+pub mod settings;
+// What comes through webhooks, and what is asked for where none comes.
+mod inbox;
+mod answer;
+mod poll;
 // What people say.
 mod people;
 // What goes back.
 pub mod refund;
+// Who does it, and who looks whether it adds up.
+mod worker;
+pub mod reconciliation;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +40,7 @@ use std::sync::Arc;
 use sqlx::PgConnection;
 use sqlx::Postgres;
 use sqlx::Transaction;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::model::money::Currency;
@@ -39,17 +48,31 @@ use crate::model::platform;
 use crate::model::platform::PaymentProvider;
 use crate::postgres::Database;
 
+pub use answer::VnpayAnswer;
 pub use error::GatewayError;
 pub use error::PaymentError;
+pub use inbox::NotTaken;
+pub use inbox::Reception;
 pub use payment::NewPayment;
 pub use payment::Payment;
 pub use payment::State;
 pub use payment::Subject;
 pub use payment::in_flight;
+pub use people::Recorded;
+pub use refund::NewRefund;
+pub use refund::Refund;
 pub use settle::Verdict;
+pub use worker::Hands;
 
+use http::Http;
 use provider::Gateway;
 use provider::dummy::Dummy;
+use provider::midtrans::Midtrans;
+use provider::momo::Momo;
+use provider::stripe::Stripe;
+use provider::vnpay::Vnpay;
+use settings::InvalidProviders;
+use settings::Providers;
 
 /// Payments, and who takes them. Clones are the same.
 #[derive(Clone, Debug)]
@@ -61,14 +84,44 @@ pub struct Payments {
 struct Inner {
     database: Database,
     gateways: BTreeMap<PaymentProvider, Box<dyn Gateway>>,
+    portal: Option<String>,
+    /// An event was written down.
+    arrived: Notify,
 }
 
 impl Payments {
-    /// Payments over a database, which need not be there yet.
-    pub fn over(database: Database) -> Self {
+    /// Payments over a database, which need not be there yet, by the providers that are set up.
+    pub fn over(database: Database, providers: Providers) -> Result<Self, InvalidProviders> {
+        let http = Http::open().map_err(InvalidProviders::Certificates)?;
         let mut gateways: BTreeMap<PaymentProvider, Box<dyn Gateway>> = BTreeMap::new();
-        gateways.insert(PaymentProvider::Dummy, Box::new(Dummy));
-        Self { inner: Arc::new(Inner { database, gateways }) }
+        if let Some(settings) = providers.midtrans {
+            let midtrans = Midtrans { settings, http: http.clone() };
+            gateways.insert(PaymentProvider::Midtrans, Box::new(midtrans));
+        }
+        if let Some(settings) = providers.stripe {
+            let stripe = Stripe { settings, http: http.clone() };
+            gateways.insert(PaymentProvider::Stripe, Box::new(stripe));
+        }
+        if let Some(settings) = providers.vnpay {
+            let vnpay = Vnpay { settings, http: http.clone() };
+            gateways.insert(PaymentProvider::Vnpay, Box::new(vnpay));
+        }
+        if let Some(settings) = providers.momo {
+            let portal = providers.portal_url.as_ref().ok_or(InvalidProviders::NoPortal)?;
+            let notify_url = format!("{portal}/api/v1/hooks/momo");
+            let momo = Momo { settings, notify_url, http };
+            gateways.insert(PaymentProvider::Momo, Box::new(momo));
+        }
+        if providers.dummy {
+            gateways.insert(PaymentProvider::Dummy, Box::new(Dummy));
+        }
+        let portal = providers.portal_url.map(|portal| portal.to_string());
+        Ok(Self { inner: Arc::new(Inner { database, gateways, portal, arrived: Notify::new() }) })
+    }
+
+    /// Where the portal is seen from outside, if that is set.
+    pub fn portal_url(&self) -> Option<&str> {
+        self.inner.portal.as_deref()
     }
 
     /// Who may take money of this currency: whoever the platform offers and the settings know, in

@@ -247,3 +247,21 @@ async fn end(
         .await?;
     Ok(())
 }
+
+/// It is asked for again later.
+pub(super) async fn put_off(
+    db: &mut PgConnection,
+    id: Uuid,
+    why: &str,
+    due: Timestamp,
+) -> Result<(), PaymentError> {
+    sqlx::query(
+        "update payment_refund set due_at = $2, why = $3 where id = $1 and state = 'asked'",
+    )
+    .bind(id)
+    .bind(stamp(due))
+    .bind(why)
+    .execute(db)
+    .await?;
+    Ok(())
+}

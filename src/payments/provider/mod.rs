@@ -2,6 +2,13 @@
 //! their notifications are believed, how they are asked, and how money is sent back.
 
 pub(super) mod dummy;
+pub mod midtrans;
+pub mod momo;
+mod signing;
+pub mod stripe;
+#[cfg(test)]
+mod vectors;
+pub mod vnpay;
 
 use std::fmt;
 
@@ -67,6 +74,11 @@ pub(super) trait Gateway: Send + Sync + fmt::Debug {
 
     /// Asks how a payment stands.
     fn ask<'a>(&'a self, payment: &'a Payment, now: Timestamp) -> Answering<'a, Report>;
+
+    /// Whether money can be sent back through it by itself.
+    fn sends_back(&self) -> bool {
+        true
+    }
 
     /// Sends money back; the refund's id makes it once.
     fn refund<'a>(
