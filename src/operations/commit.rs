@@ -31,8 +31,8 @@ use crate::outbox::Kind;
 use crate::outbox::Leased;
 use crate::source::commits::Person;
 
-/// How long a commit may take before somebody else may try.
-const LEASE: SignedDuration = SignedDuration::from_mins(2);
+/// How long a commit may take before somebody else may try; whose does not matter to the trailer.
+const LEASE: SignedDuration = SignedDuration::from_secs(20);
 /// How many are under way at once: as many as go with one push.
 const AT_ONCE: usize = 128;
 /// How long it waits after a failure that may pass; each further one doubles it.

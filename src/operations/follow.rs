@@ -15,6 +15,7 @@ use super::operation::Operation;
 use super::operation::State;
 use super::settle;
 use super::settle::Ending;
+use crate::billing::terms::TermError;
 use crate::history::Store;
 use crate::history::record::UnitState;
 use crate::history::record::UnitStatus;
@@ -209,9 +210,26 @@ impl Follower {
         if operation.state.is_end() {
             return Ok(false);
         }
-        let ended = self.take(&mut transaction, &operation, step, taken, now).await?;
-        transaction.commit().await?;
-        Ok(ended)
+        match self.take(&mut transaction, &operation, step, taken, now).await {
+            Ok(ended) => {
+                transaction.commit().await?;
+                Ok(ended)
+            }
+            // What it would sell was sold meanwhile by another way: nobody pays for it twice.
+            Err(OperationError::Term(refused @ TermError::Overlap { .. })) => {
+                drop(transaction);
+                let mut transaction = pool.begin().await?;
+                let operation = operation::locked(&mut transaction, operation.id).await?;
+                let ending = Ending::Failed("these days are paid for already");
+                tracing::warn!("the operation {} is given up: {refused}", operation.id);
+                if !operation.state.is_end() {
+                    settle::give_up(&mut transaction, &operation, ending, now).await?;
+                }
+                transaction.commit().await?;
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn is_no_news(&self, operation: &Operation, step: &Step, now: Timestamp) -> bool {

@@ -29,7 +29,7 @@ async fn until(what: &str, daemon: &Daemon, mut ask: impl AsyncFnMut() -> Option
             return answer;
         }
         assert!(Instant::now() < deadline, "never: {what}\n{}", daemon.said());
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
 
