@@ -84,7 +84,9 @@ async fn every_operation_keeps_tenants_apart() {
                 }
                 // Nobody waits here for the limits of guessers.
                 portal.wait(jiff::SignedDuration::from_secs(2));
-                let answer = portal.client.send(&method, &asked, &token, body.clone(), &[]).await;
+                let fresh = uuid::Uuid::now_v7().to_string();
+                let key = [("idempotency-key", fresh.as_str())];
+                let answer = portal.client.send(&method, &asked, &token, body.clone(), &key).await;
                 tried += 1;
                 let told = format!("{caller}: {method} {asked}: {} {}", answer.status, answer.text);
                 assert!(answer.status < 500, "{told}");

@@ -243,7 +243,7 @@ impl Gateway for Midtrans {
                 return Err(refusal(&answer));
             }
             let snapped: Snapped = answer.json()?;
-            Ok(Begun { redirect_url: snapped.redirect_url, session: None })
+            Ok(Begun { redirect_url: Some(snapped.redirect_url), session: None })
         })
     }
 
