@@ -343,7 +343,7 @@ async fn a_push_has_the_daemon_look_if_it_is_signed() {
     let answer = closed
         .notify("/hooks/github", "Hello, World!", &[("x-hub-signature-256", &prefixed)])
         .await;
-    assert_eq!(answer.status, 404);
+    assert_eq!(answer.status, 403);
 }
 
 impl Portal {

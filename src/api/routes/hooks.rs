@@ -57,7 +57,9 @@ async fn take(
         Err(NotTaken::Refused(refusal)) => {
             Err(Problem::new(problem::UNAUTHENTICATED, refusal.to_string()))
         }
-        Err(NotTaken::Payment(PaymentError::NotSet(_))) => Err(problem::NOT_FOUND.into()),
+        Err(NotTaken::Payment(error @ PaymentError::NotSet(_))) => {
+            Err(Problem::new(problem::FORBIDDEN, error.to_string()))
+        }
         Err(NotTaken::Payment(error)) => {
             tracing::warn!("a notification is to come again: {error}");
             Err(Problem::away("send it again"))
@@ -138,7 +140,11 @@ fn look(
     api: &Api,
     verify: impl Fn(&Secret, Timestamp) -> Result<(), Refusal>,
 ) -> Result<StatusCode, Problem> {
-    let hooks = api.git().ok_or(problem::NOT_FOUND)?;
+    let off = || {
+        let why = "hooks of Git are off: start the daemon with --webhook-secret-file";
+        Problem::new(problem::FORBIDDEN, why)
+    };
+    let hooks = api.git().ok_or_else(off)?;
     let now = api.now();
     let mut refusal = Refusal::Unsigned;
     for secret in &hooks.secrets {
