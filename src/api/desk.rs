@@ -22,6 +22,7 @@ use crate::accounts::Principal;
 use crate::accounts::Role;
 use crate::accounts::audit::Act;
 use crate::accounts::audit::Actor;
+use crate::edits::EditError;
 use crate::edits::Editor;
 use crate::model::Name;
 use crate::operations::Asker;
@@ -30,6 +31,7 @@ use crate::operations::Intent;
 use crate::operations::Operation;
 use crate::operations::operation;
 use crate::operations::operation::New;
+use crate::operations::refusal::reasons;
 
 /// What commits changes. Clones are the same.
 #[derive(Clone, Debug)]
@@ -61,7 +63,14 @@ impl Desk {
     pub async fn check(&self, tenant: &Name, change: &Change) -> Result<(), Problem> {
         let (of, change) = (tenant.clone(), change.clone());
         let make = Arc::new(move |draft: &mut crate::edits::Draft<'_>| change.make(draft, &of));
-        Ok(self.editor.check(Some(tenant.clone()), make).await?)
+        let checked = self.editor.check(Some(tenant.clone()), make).await;
+        checked.map_err(|error| match error {
+            EditError::Breaks { findings } => reasons(&findings, tenant).into_iter().fold(
+                Problem::new(problem::REFUSED, "validation would refuse the commit"),
+                |problem, reason| problem.with(reason.rule, reason.message, reason.help),
+            ),
+            error => error.into(),
+        })
     }
 }
 

@@ -300,10 +300,7 @@ impl From<EditError> for Problem {
     fn from(error: EditError) -> Self {
         match error {
             EditError::Refused(refused) => Self::new(CONFLICT, refused.to_string()),
-            EditError::Breaks { findings } => findings.into_iter().fold(
-                Self::new(REFUSED, "validation would refuse the commit"),
-                |problem, finding| problem.with(finding.rule, finding.message, finding.help),
-            ),
+            EditError::Breaks { .. } => Self::new(REFUSED, "validation would refuse the commit"),
             error if error.is_passing() => {
                 tracing::warn!("the repository cannot be used: {error}");
                 Self::away("the repository is away; nothing was changed")

@@ -245,8 +245,10 @@ impl Change {
 
 /// Removes a subscription, and its tenant where that has nothing else.
 fn close(draft: &mut Draft<'_>, tenant: &Name, name: &Name) -> Result<(), Refused> {
-    let Some(there) = draft.subscription(tenant, name) else { return Ok(()) };
-    draft.remove(&there.origin)?;
+    if draft.subscription(tenant, name).is_none() {
+        return Ok(());
+    }
+    subscriptions::remove(draft, tenant, name)?;
     let Some(customer) = draft.tenant(tenant) else { return Ok(()) };
     let rest = draft.files_of(tenant);
     if rest.iter().all(|file| **file == *customer.origin.file) {

@@ -18,6 +18,7 @@ use super::operation;
 use super::operation::Operation;
 use super::operation::State;
 use super::order;
+use super::refusal;
 use super::settle;
 use super::settle::Ending;
 use crate::edits::Committed;
@@ -94,7 +95,8 @@ async fn one(
     let outcome = match editor.commit(edit(&operation, hold)).await {
         Ok(committed) => Ok(committed),
         Err(refused @ (EditError::Refused(_) | EditError::Breaks { .. })) => {
-            Err(refused.to_string())
+            tracing::warn!("the operation {id} is refused: {refused}");
+            Err(refusal::in_words(&refused, &operation.intent.tenant))
         }
         Err(error) => return Err(error.into()),
     };

@@ -17,6 +17,7 @@ pub mod pricing;
 // What is written down.
 pub mod operation;
 pub mod order;
+pub mod refusal;
 mod error;
 // What is carried out.
 pub mod commit;

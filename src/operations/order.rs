@@ -371,10 +371,13 @@ pub(super) async fn last_sale(
     db: &mut PgConnection,
     id: &SubscriptionId,
 ) -> Result<Option<Sale>, OperationError> {
+    // By the order in which they came about, and not by the clock, which may stand still.
     let row: Option<(Json<Sale>,)> = sqlx::query_as(
         "select sale from customer_order
-         where customer = $1 and subscription = $2 and state = 'fulfilled'
-         order by ended_at desc, id desc limit 1",
+         join operation_event as ending on ending.operation_id = customer_order.id
+         where customer = $1 and subscription = $2 and customer_order.state = 'fulfilled'
+            and ending.state = 'succeeded'
+         order by ending.sequence desc limit 1",
     )
     .bind(id.tenant.as_str())
     .bind(id.name.as_str())

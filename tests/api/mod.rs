@@ -2,7 +2,7 @@
 
 mod accounts;
 mod administration;
-mod client;
+pub(crate) mod client;
 mod daemon;
 mod idempotency;
 mod isolation;

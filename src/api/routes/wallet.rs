@@ -201,12 +201,11 @@ async fn list(
 ) -> Result<Response, Problem> {
     let limit = pages::limit(asked.limit)?;
     let tenant = whose(&viewer, asked.tenant)?;
-    let currency = match asked.currency {
-        Some(currency) => currency,
-        None => {
-            let view = api.catalog().view()?;
-            platform(&view)?.currency
-        }
+    let currency = if let Some(currency) = asked.currency {
+        currency
+    } else {
+        let view = api.catalog().view()?;
+        platform(&view)?.currency
     };
     let keys = api.accounts().keys(context.now).await?;
     let list = format!("transactions {tenant} {currency}");

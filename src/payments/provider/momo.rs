@@ -93,7 +93,8 @@ fn plain(body: &Value, name: &str) -> Option<String> {
 fn raw(access_key: &Secret, body: &Value, names: &[&str]) -> Option<String> {
     let mut raw = format!("accessKey={}", access_key.reveal());
     for name in names {
-        raw.push_str(&format!("&{name}={}", plain(body, name)?));
+        let value = plain(body, name)?;
+        raw.extend(["&", name, "=", &value]);
     }
     Some(raw)
 }
