@@ -112,8 +112,8 @@ dummy: true"
 
     pub(crate) fn paid(&self, order: &str) {
         self.set(order, |known| {
-            known.status = "settlement".to_owned();
-            known.code = "200".to_owned();
+            known.status = "settlement".into();
+            known.code = "200".into();
         });
     }
 
@@ -137,7 +137,7 @@ async fn around(
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
 }
 
 fn hmac(algorithm: hmac::Algorithm, key: &str, message: &str) -> String {
@@ -235,7 +235,7 @@ async fn midtrans_refund(
         known.refunds.push((key.to_owned(), amount));
     }
     let refunded: i64 = known.refunds.iter().map(|(_, amount)| amount).sum();
-    known.status = if refunded < known.amount { "partial_refund" } else { "refund" }.to_owned();
+    known.status = if refunded < known.amount { "partial_refund" } else { "refund" }.into();
     Json(midtrans(&order, known))
 }
 
@@ -255,7 +255,7 @@ async fn checkout(State(world): State<Shared>, headers: HeaderMap, form: String)
     let mut world = world.lock().unwrap();
     let known = world.known.entry(order.clone()).or_default();
     known.amount = amount;
-    known.currency = form["line_items[0][price_data][currency]"].clone();
+    known.currency.clone_from(&form["line_items[0][price_data][currency]"]);
     Json(stripe(order, known))
 }
 
@@ -322,7 +322,7 @@ fn momo_signed(body: &Value, names: &[&str]) -> bool {
     for name in names {
         let value = &body[*name];
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        raw.push_str(&format!("&{name}={value}"));
+        raw.extend(["&", *name, "=", &value]);
     }
     body["signature"] == hmac(hmac::HMAC_SHA256, SECRET_KEY, &raw)
 }
