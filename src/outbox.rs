@@ -1,6 +1,7 @@
-//! What has to follow from a fact: a mail to send, a commit to make, an order that may go on. It is written in the
-//! transaction of the fact, under a key that makes it unique, and carried out later; so it neither
-//! happens without the fact, nor is forgotten, nor happens twice because the fact was told twice.
+//! What has to follow from a fact: a mail to send, a commit to make, an order that may go on. It is
+//! written in the transaction of the fact, under a key that makes it unique, and carried out later;
+//! so it neither happens without the fact, nor is forgotten, nor happens twice because the fact was
+//! told twice.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;

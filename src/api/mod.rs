@@ -43,6 +43,8 @@ use jiff::Timestamp;
 
 use crate::accounts::Accounts;
 use crate::history::Store;
+use crate::model::Secret;
+use crate::payments::Payments;
 
 pub use catalog::Catalog;
 pub use desk::Desk;
@@ -64,6 +66,15 @@ const CALLERS: usize = 1 << 16;
 /// What the time is. Tests have clocks of their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// Who may say that there is something to fetch, and who is told then. What else a hook says is
+/// not read.
+#[derive(Clone)]
+pub struct GitHooks {
+    /// With whom the secret is shared; several while it changes.
+    pub secrets: Vec<Secret>,
+    pub look: Arc<dyn Fn() + Send + Sync>,
+}
+
 /// What the portal is made of.
 #[derive(Clone)]
 pub struct Parts {
@@ -72,6 +83,9 @@ pub struct Parts {
     pub history: Store,
     /// What commits changes; none where the portal only reads.
     pub desk: Option<Desk>,
+    pub payments: Payments,
+    /// Who may say that there is something to fetch; none where nobody may.
+    pub git: Option<GitHooks>,
     pub clock: Clock,
     /// Whether a proxy stands in front that says where requests come from and speaks TLS.
     pub behind_proxy: bool,
@@ -79,6 +93,8 @@ pub struct Parts {
     pub usual: Policy,
     /// How often one address may try to get in.
     pub entrance: Policy,
+    /// How often one address may send notifications.
+    pub notifications: Policy,
     /// How long an answer may take.
     pub patience: Duration,
 }
@@ -87,15 +103,20 @@ impl Parts {
     /// The portal as it usually is.
     pub fn usual(accounts: Accounts, catalog: Catalog) -> Self {
         let history = Store::over(accounts.database().clone());
+        let payments = Payments::by_hand(accounts.database().clone());
         Self {
             accounts,
             catalog,
             history,
             desk: None,
+            payments,
+            git: None,
             clock: Arc::new(Timestamp::now),
             behind_proxy: false,
             usual: Policy { name: "default", quota: 300, window: 60 },
             entrance: Policy { name: "entrance", quota: 30, window: 60 },
+            // Providers send from a few addresses, and whatever was paid by everybody.
+            notifications: Policy { name: "notifications", quota: 6000, window: 60 },
             patience: Duration::from_secs(30),
         }
     }
@@ -111,13 +132,15 @@ struct Shared {
     parts: Parts,
     usual: Limits<Key>,
     entrance: Limits<IpAddr>,
+    notifications: Limits<IpAddr>,
 }
 
 impl Api {
     pub fn new(parts: Parts) -> Self {
         let usual = Limits::new(parts.usual, CALLERS);
         let entrance = Limits::new(parts.entrance, CALLERS);
-        Self { shared: Arc::new(Shared { parts, usual, entrance }) }
+        let notifications = Limits::new(parts.notifications, CALLERS);
+        Self { shared: Arc::new(Shared { parts, usual, entrance, notifications }) }
     }
 
     pub fn accounts(&self) -> &Accounts {
@@ -138,6 +161,15 @@ impl Api {
     pub fn desk(&self) -> Result<&Desk, Problem> {
         let desk = self.shared.parts.desk.as_ref();
         desk.ok_or_else(|| Problem::away("this portal only reads: nothing can be changed here"))
+    }
+
+    pub fn payments(&self) -> &Payments {
+        &self.shared.parts.payments
+    }
+
+    /// Who may say that there is something to fetch.
+    pub fn git(&self) -> Option<&GitHooks> {
+        self.shared.parts.git.as_ref()
     }
 
     pub fn now(&self) -> Timestamp {

@@ -45,6 +45,8 @@ use super::routes;
         (name = "orders", description = "Ask for a price, order, and pay"),
         (name = "operations", description = "Follow what was asked for"),
         (name = "subscriptions", description = "What a customer has"),
+        (name = "wallet", description = "What is there, and how it gets there"),
+        (name = "hooks", description = "What others tell us: payments, and that there is something to fetch"),
         (name = "invoices", description = "What was sold"),
         (name = "settings", description = "How a customer is shown and spoken to"),
         (name = "instances", description = "How what customers have is doing"),

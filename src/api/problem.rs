@@ -15,9 +15,11 @@ use utoipa::ToSchema;
 use crate::accounts::AccountError;
 use crate::accounts::Invalid;
 use crate::accounts::access::InvalidAccess;
+use crate::billing::ledger::LedgerError;
 use crate::edits::EditError;
 use crate::history::HistoryError;
 use crate::operations::OperationError;
+use crate::payments::PaymentError;
 
 /// A kind of problem. Its code is stable: clients may rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -320,6 +322,50 @@ impl From<OperationError> for Problem {
             OperationError::History(error) => error.into(),
             OperationError::Quote(error) => Self::new(CONFLICT, error.to_string()),
             OperationError::Calendar(error) => Self::new(CONFLICT, error.to_string()),
+            error if error.is_passing() => Self::away("our database is away; nothing was changed"),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PaymentError> for Problem {
+    fn from(error: PaymentError) -> Self {
+        match error {
+            PaymentError::Account(error) => error.into(),
+            PaymentError::Gateway(error) if error.is_passing() => {
+                tracing::warn!("a provider cannot be used: {error}");
+                Self::away(
+                    "whoever takes this payment does not answer as it should; nothing was paid",
+                )
+            }
+            PaymentError::Gateway(error) => Self::new(CONFLICT, error.to_string()),
+            error @ (PaymentError::NotTaken { .. } | PaymentError::NotSet(_)) => {
+                Self::field("provider", error.to_string(), "see `ways` of `GET /api/v1/wallet`")
+            }
+            error @ PaymentError::AboveLeft { .. } => {
+                Self::field("amount", error.to_string(), "send back at most what is left")
+            }
+            PaymentError::Ledger(error) => error.into(),
+            PaymentError::Missing(_) => NOT_FOUND.into(),
+            PaymentError::Reused(_) => KEY_REUSED.into(),
+            PaymentError::Conflict(why) => Self::new(CONFLICT, why),
+            error if error.is_passing() => Self::away("our database is away; nothing was changed"),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            error @ LedgerError::Insufficient { .. } => Self::new(UNPAID, error.to_string()),
+            error @ (LedgerError::Amount(_) | LedgerError::Arithmetic(_)) => {
+                Self::field("amount", error.to_string(), "write an amount that can be booked")
+            }
+            error @ (LedgerError::Closed | LedgerError::NoEvidence) => {
+                Self::new(CONFLICT, error.to_string())
+            }
+            LedgerError::KeyReused { .. } => KEY_REUSED.into(),
             error if error.is_passing() => Self::away("our database is away; nothing was changed"),
             error => Self::internal(&error),
         }

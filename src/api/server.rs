@@ -173,6 +173,7 @@ mod tests {
                 api_listen: Some(address.parse().unwrap()),
                 api_behind_proxy: behind,
                 api_signing_key_file: None,
+                api_commit_key_file: None,
             };
             settings.warning().is_some()
         };

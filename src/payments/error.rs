@@ -49,7 +49,7 @@ pub enum PaymentError {
     Gateway(#[from] GatewayError),
     #[error("{} does not take {currency} here: choose another way to pay", .provider.word())]
     NotTaken { provider: PaymentProvider, currency: Currency },
-    #[error("{} is not set up here: choose another way to pay", .0.word())]
+    #[error("{} is not set up here: give its keys in --payments-file, or pay in another way", .0.word())]
     NotSet(PaymentProvider),
     #[error("there is no payment {0}")]
     Missing(Uuid),

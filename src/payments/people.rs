@@ -13,6 +13,7 @@ use super::payment;
 use super::payment::Payment;
 use super::payment::State;
 use super::payment::Subject;
+use super::provider::Gateway;
 use super::provider::Sent;
 use super::refund;
 use super::refund::NewRefund;
@@ -168,7 +169,7 @@ impl Payments {
     ) -> Result<Refund, PaymentError> {
         let payment = payment::locked(db, wish.payment).await?;
         let by_hand = wish.evidence.is_some();
-        let sends = self.gateway(payment.provider).is_ok_and(|gateway| gateway.sends_back());
+        let sends = self.gateway(payment.provider).is_ok_and(Gateway::sends_back);
         if !sends && !by_hand {
             return Err(PaymentError::Conflict(
                 "nothing can be sent back this way by itself: send it by hand, and say what shows it in `evidence`",

@@ -88,7 +88,7 @@ impl Payments {
             Ok(_) => {}
             // Its turn comes again when the lease is over.
             Err(error) => {
-                tracing::warn!(payment = %id, "a payment was asked about in vain: {error}")
+                tracing::warn!(payment = %id, "a payment was asked about in vain: {error}");
             }
         }
         Ok(Some(id))

@@ -171,7 +171,8 @@ async fn arrive(
     if let Some(order) = waits {
         let payload =
             outbox::Paid { payment: id, order, customer: payment.customer.as_str().to_owned() };
-        outbox::put(db, Kind::Paid, &format!("paid:{id}"), &payload, told.now).await?;
+        // It counts from when we were told, however late that is worked at.
+        outbox::put(db, Kind::Paid, &format!("paid:{id}"), &payload, told.arrived).await?;
     }
     // Late money starts nothing by itself: the customer is told that it is theirs to use.
     let template = if decision.late { "payment-late" } else { "payment-received" };

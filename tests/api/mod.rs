@@ -12,6 +12,7 @@ mod outage;
 mod reading;
 mod reference;
 mod refusals;
+mod wallet;
 
 use std::sync::Arc;
 use std::sync::Mutex;

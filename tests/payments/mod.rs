@@ -4,7 +4,7 @@
 mod midtrans;
 mod others;
 mod seam;
-mod stub;
+pub(crate) mod stub;
 
 use jiff::Timestamp;
 use sqlx::Connection as _;

@@ -27,36 +27,36 @@ use tenantry::payments::settings::Providers;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub(super) const SERVER_KEY: &str = "SB-Mid-server-of-a-test";
-pub(super) const WEBHOOK_SECRET: &str = "whsec_of_a_test";
+pub(crate) const SERVER_KEY: &str = "SB-Mid-server-of-a-test";
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_of_a_test";
 const HASH_SECRET: &str = "HASHSECRETOFATESTHASHSECRETOFATE";
 const ACCESS_KEY: &str = "ACCESSOFATEST";
 const SECRET_KEY: &str = "SECRETOFATESTS";
 
 /// A payment as its provider has it, amounts as they are on its wire.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
-    pub(super) amount: i64,
+pub(crate) struct Known {
+    pub(crate) amount: i64,
     /// In the words of the provider.
-    pub(super) status: String,
-    pub(super) code: String,
+    pub(crate) status: String,
+    pub(crate) code: String,
     /// Where it is not the same for all.
-    pub(super) currency: String,
-    pub(super) fraud: Option<String>,
-    pub(super) refunds: Vec<(String, i64)>,
+    pub(crate) currency: String,
+    pub(crate) fraud: Option<String>,
+    pub(crate) refunds: Vec<(String, i64)>,
 }
 
 #[derive(Default)]
-pub(super) struct World {
-    pub(super) known: HashMap<String, Known>,
+pub(crate) struct World {
+    pub(crate) known: HashMap<String, Known>,
     /// Whether everything is answered with 503.
-    pub(super) down: bool,
+    pub(crate) down: bool,
     /// How often each path was asked.
-    pub(super) asked: Vec<String>,
+    pub(crate) asked: Vec<String>,
 }
 
-pub(super) struct Stub {
-    pub(super) world: Arc<Mutex<World>>,
+pub(crate) struct Stub {
+    pub(crate) world: Arc<Mutex<World>>,
     address: String,
     serving: JoinHandle<()>,
 }
@@ -70,7 +70,7 @@ impl Drop for Stub {
 type Shared = Arc<Mutex<World>>;
 
 impl Stub {
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let world = Shared::default();
         let router = Router::new()
             .route("/snap/v1/transactions", post(snap))
@@ -92,7 +92,7 @@ impl Stub {
     }
 
     /// How the daemon knows these providers.
-    pub(super) fn providers(&self) -> Providers {
+    pub(crate) fn providers(&self) -> Providers {
         let at = &self.address;
         Providers::of(&Secret::new(format!(
             "portalUrl: https://portal.example
@@ -106,18 +106,18 @@ dummy: true"
     }
 
     /// Changes what the provider knows of a payment.
-    pub(super) fn set(&self, order: &str, change: impl FnOnce(&mut Known)) {
+    pub(crate) fn set(&self, order: &str, change: impl FnOnce(&mut Known)) {
         change(self.world.lock().unwrap().known.entry(order.to_owned()).or_default());
     }
 
-    pub(super) fn paid(&self, order: &str) {
+    pub(crate) fn paid(&self, order: &str) {
         self.set(order, |known| {
-            known.status = "settlement".to_owned();
-            known.code = "200".to_owned();
+            known.status = "settlement".into();
+            known.code = "200".into();
         });
     }
 
-    pub(super) fn known(&self, order: &str) -> Known {
+    pub(crate) fn known(&self, order: &str) -> Known {
         self.world.lock().unwrap().known.get(order).cloned().unwrap_or_default()
     }
 }
@@ -136,8 +136,8 @@ async fn around(
     if down { StatusCode::SERVICE_UNAVAILABLE.into_response() } else { next.run(request).await }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
 }
 
 fn hmac(algorithm: hmac::Algorithm, key: &str, message: &str) -> String {
@@ -177,7 +177,7 @@ async fn snap(
 }
 
 /// A payment as Midtrans tells it, in answers and in notifications alike.
-pub(super) fn midtrans(order: &str, known: &Known) -> Value {
+pub(crate) fn midtrans(order: &str, known: &Known) -> Value {
     let amount = format!("{}.00", known.amount);
     let raw = format!("{order}{}{amount}{SERVER_KEY}", known.code);
     let refunded: i64 = known.refunds.iter().map(|(_, amount)| amount).sum();
@@ -235,7 +235,7 @@ async fn midtrans_refund(
         known.refunds.push((key.to_owned(), amount));
     }
     let refunded: i64 = known.refunds.iter().map(|(_, amount)| amount).sum();
-    known.status = if refunded < known.amount { "partial_refund" } else { "refund" }.to_owned();
+    known.status = if refunded < known.amount { "partial_refund" } else { "refund" }.into();
     Json(midtrans(&order, known))
 }
 
@@ -255,12 +255,12 @@ async fn checkout(State(world): State<Shared>, headers: HeaderMap, form: String)
     let mut world = world.lock().unwrap();
     let known = world.known.entry(order.clone()).or_default();
     known.amount = amount;
-    known.currency = form["line_items[0][price_data][currency]"].clone();
+    known.currency.clone_from(&form["line_items[0][price_data][currency]"]);
     Json(stripe(order, known))
 }
 
 /// A Checkout session as Stripe tells it.
-pub(super) fn stripe(order: &str, known: &Known) -> Value {
+pub(crate) fn stripe(order: &str, known: &Known) -> Value {
     let refunded: i64 = known.refunds.iter().map(|(_, amount)| amount).sum();
     let paid = known.status == "settlement";
     let intent =
@@ -305,7 +305,7 @@ async fn stripe_refund(State(world): State<Shared>, form: String) -> Json<Value>
 }
 
 /// An event with its header, signed at a time.
-pub(super) fn stripe_event(id: &str, kind: &str, object: &Value, at: i64) -> (String, String) {
+pub(crate) fn stripe_event(id: &str, kind: &str, object: &Value, at: i64) -> (String, String) {
     let event = json!({
         "id": id, "object": "event", "type": kind, "livemode": false, "api_version": "2024-06-20",
         "data": { "object": object },
@@ -322,7 +322,7 @@ fn momo_signed(body: &Value, names: &[&str]) -> bool {
     for name in names {
         let value = &body[*name];
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        raw.push_str(&format!("&{name}={value}"));
+        raw.extend(["&", *name, "=", &value]);
     }
     body["signature"] == hmac(hmac::HMAC_SHA256, SECRET_KEY, &raw)
 }
@@ -388,7 +388,7 @@ async fn momo_refund(State(world): State<Shared>, Json(body): Json<Value>) -> Js
 }
 
 /// A notification of `MoMo`.
-pub(super) fn momo(order: &str, known: &Known) -> String {
+pub(crate) fn momo(order: &str, known: &Known) -> String {
     let code = if known.status == "settlement" { 0 } else { 1006 };
     let (trans, amount) = (4_088_878_653_i64, known.amount);
     let raw = format!(
@@ -458,7 +458,7 @@ async fn querydr(State(world): State<Shared>, body: Bytes) -> Json<Value> {
 }
 
 /// A notification of `VNPay`: the query.
-pub(super) fn vnpay(order: &str, dong: i64, code: &str) -> String {
+pub(crate) fn vnpay(order: &str, dong: i64, code: &str) -> String {
     let query = format!(
         "vnp_Amount={}&vnp_BankCode=NCB&vnp_OrderInfo=Thanh+toan+{order}&vnp_PayDate=20260101070112\
          &vnp_ResponseCode={code}&vnp_TmnCode=TESTTERM&vnp_TransactionNo=14226112&vnp_TransactionStatus={code}&vnp_TxnRef={order}",

@@ -14,6 +14,10 @@ mod changes;
 mod settings;
 mod instances;
 mod hands;
+mod wallet;
+mod payments;
+mod money;
+mod hooks;
 mod invoices;
 mod audit;
 mod users;
@@ -44,6 +48,10 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(settings::routes())
         .merge(instances::routes())
         .merge(hands::routes())
+        .merge(wallet::routes())
+        .merge(payments::routes())
+        .merge(money::routes())
+        .merge(hooks::routes())
         .merge(invoices::routes())
         .merge(users::routes())
         .merge(audit::routes())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -16,21 +17,37 @@ use crate::api;
 use crate::api::Api;
 use crate::api::Catalog;
 use crate::api::Desk;
+use crate::api::GitHooks;
 use crate::api::server;
 use crate::cli::Failure;
 use crate::cli::failure::Helped as _;
 use crate::edits::Editor;
 use crate::edits::SigningKey;
 use crate::history::Store;
+use crate::model::Secret;
 use crate::operations::follow::Follower;
 use crate::operations::follow::Patience;
 use crate::operations::follow::Taken;
 use crate::operations::work::SystemClock;
 use crate::operations::work::Work;
+use crate::payments::Hands;
+use crate::payments::Payments;
+use crate::payments::settings::Providers;
 use crate::postgres::Database;
 use crate::reconcile::desired::Desired;
 use crate::source::Source;
 use crate::source::commits::Person;
+
+/// What the portal has of the daemon beside it.
+pub(super) struct Beside<'a> {
+    pub(super) source: &'a Source,
+    /// Where copies of the repository are kept.
+    pub(super) cache: &'a Path,
+    /// Who takes money for us.
+    pub(super) providers: Providers,
+    /// With whom hooks of Git share a secret, if with anybody.
+    pub(super) webhook_secret: Option<Secret>,
+}
 
 /// A portal that listens and does not answer yet: what is wrong with its settings is found before
 /// the daemon starts.
@@ -50,6 +67,8 @@ pub(super) struct Portal {
     serving: JoinHandle<std::io::Result<()>>,
     feeding: JoinHandle<()>,
     working: [JoinHandle<()>; 4],
+    /// What comes in is worked at for as long as the portal is there.
+    _counting: Hands,
 }
 
 impl Door {
@@ -57,9 +76,9 @@ impl Door {
     pub(super) async fn open(
         settings: &server::Settings,
         database: Option<&Database>,
-        source: &Source,
-        cache: &Path,
+        beside: Beside<'_>,
     ) -> Result<Option<Self>, Failure> {
+        let Beside { source, cache, providers, webhook_secret } = beside;
         let Some(listen) = settings.api_listen else { return Ok(None) };
         let Some(database) = database else {
             let failure = Failure::new("the portal needs a database, and none is named");
@@ -90,6 +109,13 @@ impl Door {
             clock: Arc::new(SystemClock),
         };
         parts.desk = Some(desk);
+        parts.payments = Payments::over(database.clone(), providers)
+            .context("payments cannot be taken")
+            .or_help("correct the file that --payments-file names, or leave it out")?;
+        parts.git = webhook_secret.map(|secret| {
+            let source = source.clone();
+            GitHooks { secrets: vec![secret], look: Arc::new(move || source.look_now()) }
+        });
         Ok(Some(Self { listener, address, api: Api::new(parts), work, taken }))
     }
 
@@ -98,6 +124,7 @@ impl Door {
         let Self { listener, address, api, work, taken } = self;
         let feeding = tokio::spawn(feed(api.catalog().clone(), taken, desired));
         let working = work.start();
+        let counting = api.payments().start(Arc::new(Timestamp::now));
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {
             let stopped = async move {
@@ -106,7 +133,7 @@ impl Door {
             };
             server::serve(listener, api.router(Router::new()), stopped).await
         });
-        Portal { address, stop, serving, feeding, working }
+        Portal { address, stop, serving, feeding, working, _counting: counting }
     }
 }
 

@@ -23,7 +23,7 @@ pub(in crate::payments) struct Dummy;
 impl Gateway for Dummy {
     fn begin<'a>(&'a self, payment: &'a Payment) -> Answering<'a, Begun> {
         let back = payment.return_url.clone();
-        Box::pin(async move { Ok(Begun { redirect_url: back.unwrap_or_default(), session: None }) })
+        Box::pin(async move { Ok(Begun { redirect_url: back, session: None }) })
     }
 
     fn hear(&self, _: Call<'_>, _: Timestamp) -> Result<String, Refusal> {

@@ -95,7 +95,7 @@ struct Notification {
 
 /// The answer to the question how a payment stands.
 #[derive(Deserialize)]
-struct Status {
+struct Answered {
     status_code: String,
     #[serde(default)]
     status_message: String,
@@ -148,7 +148,7 @@ impl Midtrans {
         if answer.status == 404 {
             return Ok(Report::of(payment.id, Standing::Pending, payment.amount));
         }
-        let status: Status = answer.json()?;
+        let status: Answered = answer.json()?;
         if status.status_code == "404" {
             return Ok(Report::of(payment.id, Standing::Pending, payment.amount));
         }
@@ -158,7 +158,7 @@ impl Midtrans {
 
 /// Reads the answer to a question. Paid is what has code 200, is accepted, and is captured or
 /// settled: all three.
-fn report(payment: &Payment, status: Status) -> Result<Report, GatewayError> {
+fn report(payment: &Payment, status: Answered) -> Result<Report, GatewayError> {
     let unreadable = |why: String| GatewayError::Unreadable(why);
     if status.order_id != payment.order() {
         let said = (status.status_code, status.status_message);
@@ -243,7 +243,7 @@ impl Gateway for Midtrans {
                 return Err(refusal(&answer));
             }
             let snapped: Snapped = answer.json()?;
-            Ok(Begun { redirect_url: snapped.redirect_url, session: None })
+            Ok(Begun { redirect_url: Some(snapped.redirect_url), session: None })
         })
     }
 
@@ -301,7 +301,7 @@ impl Gateway for Midtrans {
                 "reason": refund.reason,
             });
             let answer = self.send(Method::POST, url, Some(body)).await?;
-            let status: Status = answer.json()?;
+            let status: Answered = answer.json()?;
             match status.status_code.as_str() {
                 "200" => Ok(Sent::Done),
                 "201" => Ok(Sent::UnderWay),

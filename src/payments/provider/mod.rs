@@ -27,10 +27,15 @@ pub(super) type Answering<'a, T> = BoxFuture<'a, Result<T, GatewayError>>;
 /// A payment that its provider knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
-    /// Where the customer pays.
-    pub redirect_url: String,
+    /// Where the customer pays; none where nobody has to.
+    pub redirect_url: Option<String>,
     /// By what the provider knows it, where that is not our name for it.
     pub session: Option<String>,
+}
+
+/// Providers send the customer back, and have to know where to.
+fn no_way_back() -> GatewayError {
+    GatewayError::Refused("it has to know where the customer comes back to".to_owned())
 }
 
 /// What came through a webhook, as it came.

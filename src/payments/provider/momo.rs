@@ -19,6 +19,7 @@ use super::Call;
 use super::Gateway;
 use super::Refusal;
 use super::Sent;
+use super::no_way_back;
 use super::signing::Keys;
 use super::signing::event_key;
 use super::signing::from_hexadecimal;
@@ -92,7 +93,8 @@ fn plain(body: &Value, name: &str) -> Option<String> {
 fn raw(access_key: &Secret, body: &Value, names: &[&str]) -> Option<String> {
     let mut raw = format!("accessKey={}", access_key.reveal());
     for name in names {
-        raw.push_str(&format!("&{name}={}", plain(body, name)?));
+        let value = plain(body, name)?;
+        raw.extend(["&", name, "=", &value]);
     }
     Some(raw)
 }
@@ -148,7 +150,7 @@ impl Momo {
             "requestType",
         ];
         let back = payment.return_url.as_deref();
-        let back = back.ok_or(GatewayError::Unable("a payment without a way back"))?;
+        let back = back.ok_or_else(no_way_back)?;
         if payment.amount.currency.code() != "VND" {
             return Err(GatewayError::Refused("MoMo takes dong".to_owned()));
         }
@@ -167,7 +169,7 @@ impl Momo {
         });
         let answer = self.send("/v2/gateway/api/create", body, &SIGNED).await?;
         match (answer["resultCode"].as_i64(), answer["payUrl"].as_str()) {
-            (Some(0), Some(url)) => Ok(Begun { redirect_url: url.to_owned(), session: None }),
+            (Some(0), Some(url)) => Ok(Begun { redirect_url: Some(url.to_owned()), session: None }),
             (Some(10), _) => Err(GatewayError::Away("MoMo is under maintenance".to_owned())),
             (Some(code), _) => Err(refusal(code, &answer)),
             (None, _) => Err(GatewayError::Unreadable("it has no result".to_owned())),

@@ -19,6 +19,7 @@ use super::Call;
 use super::Gateway;
 use super::Refusal;
 use super::Sent;
+use super::no_way_back;
 use super::signing::Keys;
 use super::signing::from_hexadecimal;
 use super::signing::hmac_sha256;
@@ -295,7 +296,7 @@ impl Gateway for Stripe {
             }
             let name = payment.order();
             let back = payment.return_url.clone();
-            let back = back.ok_or(GatewayError::Unable("a payment without a way back"))?;
+            let back = back.ok_or_else(no_way_back)?;
             let form = [
                 ("mode", "payment".to_owned()),
                 ("client_reference_id", name.clone()),
@@ -317,7 +318,7 @@ impl Gateway for Stripe {
             let url = session.url.ok_or_else(|| {
                 GatewayError::Unreadable("a session without an address".to_owned())
             })?;
-            Ok(Begun { redirect_url: url, session: Some(session.id) })
+            Ok(Begun { redirect_url: Some(url), session: Some(session.id) })
         })
     }
 

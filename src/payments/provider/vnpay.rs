@@ -24,6 +24,7 @@ use super::Call;
 use super::Gateway;
 use super::Refusal;
 use super::Sent;
+use super::no_way_back;
 use super::signing::Keys;
 use super::signing::event_key;
 use super::signing::from_hexadecimal;
@@ -140,7 +141,7 @@ impl Vnpay {
     /// Where the customer pays. Nobody needs to be asked for it.
     fn address(&self, payment: &Payment) -> Result<String, GatewayError> {
         let back = payment.return_url.clone();
-        let back = back.ok_or(GatewayError::Unable("a payment without a way back"))?;
+        let back = back.ok_or_else(no_way_back)?;
         if payment.amount.currency.code() != "VND" {
             return Err(GatewayError::Refused("VNPay takes dong".to_owned()));
         }
@@ -242,7 +243,9 @@ impl Vnpay {
 
 impl Gateway for Vnpay {
     fn begin<'a>(&'a self, payment: &'a Payment) -> Answering<'a, Begun> {
-        Box::pin(async move { Ok(Begun { redirect_url: self.address(payment)?, session: None }) })
+        Box::pin(
+            async move { Ok(Begun { redirect_url: Some(self.address(payment)?), session: None }) },
+        )
     }
 
     fn hear(&self, call: Call<'_>, _: Timestamp) -> Result<String, Refusal> {
