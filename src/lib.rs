@@ -39,6 +39,10 @@ pub mod billing;
 pub mod outbox;
 // People and machines: who they are, and what lets them in.
 pub mod accounts;
+// The life of a change: priced, paid, committed, followed.
+pub mod operations;
+// Money that comes in: what providers say, believed where it is proven, once in effect.
+pub mod payments;
 // The portal: it reads, and writes commits; it reaches no cluster and no host.
 pub mod api;
 // The junction: where what is wanted meets what is there.

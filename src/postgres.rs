@@ -36,6 +36,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "ledger", include_str!("../migrations/0004_ledger.sql")),
     (5, "invoices", include_str!("../migrations/0005_invoices.sql")),
     (6, "accounts", include_str!("../migrations/0006_accounts.sql")),
+    (7, "orders", include_str!("../migrations/0007_orders.sql")),
+    (8, "payments", include_str!("../migrations/0008_payments.sql")),
 ];
 
 /// The first wait after a failure; each further one doubles it.

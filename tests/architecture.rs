@@ -21,6 +21,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("billing", &["model", "postgres"]),
     ("outbox", &["model"]),
     ("accounts", &["model", "postgres", "outbox"]),
+    // It commits and reads history; what it may not reach, the portal may not either.
+    (
+        "operations",
+        &[
+            "model", "validate", "source", "edits", "postgres", "history", "billing", "outbox",
+            "accounts",
+        ],
+    ),
+    ("payments", &["model", "postgres", "billing", "outbox", "accounts"]),
     ("telemetry", &["settings"]),
     (
         "reconcile",
@@ -38,8 +47,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "edits",
             "postgres",
             "history",
+            "billing",
             "outbox",
             "accounts",
+            "operations",
+            "payments",
             "telemetry",
         ],
     ),

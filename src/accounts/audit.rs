@@ -157,7 +157,7 @@ pub struct Asked {
 
 impl Accounts {
     /// Ends a change: writes its line and commits both, or neither.
-    pub(super) async fn conclude(
+    pub async fn conclude(
         &self,
         mut transaction: Transaction<'_, Postgres>,
         actor: &Actor<'_>,

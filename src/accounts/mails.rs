@@ -12,6 +12,7 @@ use super::audit::Origin;
 use super::error::AccountError;
 use super::token;
 use super::token::Use;
+use crate::model::Name;
 use crate::model::Secret;
 use crate::outbox;
 use crate::outbox::Kind;
@@ -64,6 +65,56 @@ pub(super) async fn send(
     };
     let key = format!("mail:{template}:{}:{fact}", to.account);
     outbox::put(connection, Kind::Mail, &key, &mail, now).await.map_err(AccountError::of)
+}
+
+/// Mails a fact to whoever has an account, in the transaction that writes it: once, however often
+/// it is told. Says whether it was not told before.
+pub async fn tell_account(
+    connection: &mut PgConnection,
+    account: Uuid,
+    template: &str,
+    fact: &str,
+    values: Value,
+    now: Timestamp,
+) -> Result<bool, AccountError> {
+    let to = recipient(connection, account).await.map_err(AccountError::of)?;
+    send(connection, template, fact, &to, values, now).await
+}
+
+async fn recipient(connection: &mut PgConnection, account: Uuid) -> Result<Recipient, sqlx::Error> {
+    let (email, name, language) =
+        sqlx::query_as("select email, name, language from user_account where id = $1")
+            .bind(account)
+            .fetch_one(connection)
+            .await?;
+    Ok(Recipient { account, email, name, language })
+}
+
+/// Mails a fact to everybody of a tenant whom mails reach, each once. Says to how many.
+///
+/// Call it in the transaction that writes the fact; `fact` names it, such as the id of a payment.
+pub async fn tell_tenant(
+    connection: &mut PgConnection,
+    template: &str,
+    fact: &str,
+    tenant: &Name,
+    values: &Value,
+    now: Timestamp,
+) -> Result<usize, AccountError> {
+    let rows: Vec<(Uuid, String, String, String)> = sqlx::query_as(
+        "select id, email, name, language from user_account
+         where tenant = $1 and verified_at is not null and disabled_at is null order by id",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(AccountError::of)?;
+    let mut told = 0;
+    for (account, email, name, language) in rows {
+        let to = Recipient { account, email, name, language };
+        told += usize::from(send(connection, template, fact, &to, values.clone(), now).await?);
+    }
+    Ok(told)
 }
 
 /// Mails a link that may be used once, unless the same was mailed a moment ago.
@@ -164,13 +215,7 @@ impl Accounts {
         connection: &mut PgConnection,
         account: Uuid,
     ) -> Result<Recipient, AccountError> {
-        let (email, name, language) =
-            sqlx::query_as("select email, name, language from user_account where id = $1")
-                .bind(account)
-                .fetch_one(connection)
-                .await
-                .map_err(self.failed())?;
-        Ok(Recipient { account, email, name, language })
+        recipient(connection, account).await.map_err(self.failed())
     }
 
     /// The address of whom a link was mailed to, while it can be used. It stays unused.

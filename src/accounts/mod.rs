@@ -46,6 +46,8 @@ pub use error::AccountError;
 pub use error::Invalid;
 pub use keys::Keys;
 pub use login::LoggedIn;
+pub use mails::tell_account;
+pub use mails::tell_tenant;
 pub use me::Person;
 pub use principal::Means;
 pub use principal::Principal;

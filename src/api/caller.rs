@@ -78,6 +78,13 @@ async fn decide(
     };
     let entering = request.method == Method::POST
         && request.uri.path().strip_prefix(ROOT).is_some_and(|path| path.starts_with("/auth/"));
+    // Whoever notifies proves it with a signature, and not by being somebody.
+    let notifying =
+        request.uri.path().strip_prefix(ROOT).is_some_and(|path| path.starts_with("/hooks/"));
+    if notifying {
+        let decision = allowed(api.shared.notifications.take(address, now))?;
+        return Ok((Caller::Anonymous, decision));
+    }
     let by_address = || api.shared.usual.take(Key::Address(address), now);
     let (caller, decision) = match bearer(&request.headers) {
         None => (Caller::Anonymous, allowed(by_address())?),

@@ -37,6 +37,7 @@ use uuid::Uuid;
 use super::Api;
 use super::LARGEST_BODY;
 use super::caller::Caller;
+use super::openapi;
 use super::problem;
 use super::problem::Problem;
 use crate::accounts::AccountError;
@@ -86,14 +87,28 @@ pub async fn once(State(api): State<Api>, request: Request, next: Next) -> Respo
     }
 }
 
+/// Answers each key once at the routes whose description promises it, and lets others pass.
+pub(super) async fn where_promised(
+    State(api): State<Api>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if openapi::promises_once(request.method(), route) {
+        once(State(api), request, next).await
+    } else {
+        next.run(request).await
+    }
+}
+
 async fn answer(api: &Api, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let key = key(&parts.headers)?;
     let principal = match parts.extensions.get::<Caller>() {
         Some(Caller::Known(principal)) => principal.account.to_string(),
         Some(Caller::Refused(problem)) => return Err(problem.clone()),
         _ => return Err(problem::UNAUTHENTICATED.into()),
     };
+    let key = key(&parts.headers)?;
     let pattern = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let route = format!("{} {pattern}", parts.method);
     let body = axum::body::to_bytes(body, LARGEST_BODY).await.map_err(|_| {

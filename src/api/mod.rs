@@ -23,8 +23,9 @@ pub mod extract;
 pub mod body;
 pub mod rate;
 pub mod idempotency;
-// What is answered from.
+// What is answered from, and what changes go through.
 pub mod catalog;
+pub mod desk;
 // The routes, by subject.
 mod routes;
 // The listener.
@@ -42,8 +43,11 @@ use jiff::Timestamp;
 
 use crate::accounts::Accounts;
 use crate::history::Store;
+use crate::model::Secret;
+use crate::payments::Payments;
 
 pub use catalog::Catalog;
+pub use desk::Desk;
 pub use problem::Problem;
 
 use caller::Key;
@@ -62,12 +66,26 @@ const CALLERS: usize = 1 << 16;
 /// What the time is. Tests have clocks of their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// Who may say that there is something to fetch, and who is told then. What else a hook says is
+/// not read.
+#[derive(Clone)]
+pub struct GitHooks {
+    /// With whom the secret is shared; several while it changes.
+    pub secrets: Vec<Secret>,
+    pub look: Arc<dyn Fn() + Send + Sync>,
+}
+
 /// What the portal is made of.
 #[derive(Clone)]
 pub struct Parts {
     pub accounts: Accounts,
     pub catalog: Catalog,
     pub history: Store,
+    /// What commits changes; none where the portal only reads.
+    pub desk: Option<Desk>,
+    pub payments: Payments,
+    /// Who may say that there is something to fetch; none where nobody may.
+    pub git: Option<GitHooks>,
     pub clock: Clock,
     /// Whether a proxy stands in front that says where requests come from and speaks TLS.
     pub behind_proxy: bool,
@@ -75,6 +93,8 @@ pub struct Parts {
     pub usual: Policy,
     /// How often one address may try to get in.
     pub entrance: Policy,
+    /// How often one address may send notifications.
+    pub notifications: Policy,
     /// How long an answer may take.
     pub patience: Duration,
 }
@@ -83,14 +103,20 @@ impl Parts {
     /// The portal as it usually is.
     pub fn usual(accounts: Accounts, catalog: Catalog) -> Self {
         let history = Store::over(accounts.database().clone());
+        let payments = Payments::by_hand(accounts.database().clone());
         Self {
             accounts,
             catalog,
             history,
+            desk: None,
+            payments,
+            git: None,
             clock: Arc::new(Timestamp::now),
             behind_proxy: false,
             usual: Policy { name: "default", quota: 300, window: 60 },
             entrance: Policy { name: "entrance", quota: 30, window: 60 },
+            // Providers send from a few addresses, and whatever was paid by everybody.
+            notifications: Policy { name: "notifications", quota: 6000, window: 60 },
             patience: Duration::from_secs(30),
         }
     }
@@ -106,13 +132,15 @@ struct Shared {
     parts: Parts,
     usual: Limits<Key>,
     entrance: Limits<IpAddr>,
+    notifications: Limits<IpAddr>,
 }
 
 impl Api {
     pub fn new(parts: Parts) -> Self {
         let usual = Limits::new(parts.usual, CALLERS);
         let entrance = Limits::new(parts.entrance, CALLERS);
-        Self { shared: Arc::new(Shared { parts, usual, entrance }) }
+        let notifications = Limits::new(parts.notifications, CALLERS);
+        Self { shared: Arc::new(Shared { parts, usual, entrance, notifications }) }
     }
 
     pub fn accounts(&self) -> &Accounts {
@@ -127,6 +155,21 @@ impl Api {
     pub fn history(&self) -> Result<&Store, Problem> {
         self.accounts().pool()?;
         Ok(&self.shared.parts.history)
+    }
+
+    /// What commits changes.
+    pub fn desk(&self) -> Result<&Desk, Problem> {
+        let desk = self.shared.parts.desk.as_ref();
+        desk.ok_or_else(|| Problem::away("this portal only reads: nothing can be changed here"))
+    }
+
+    pub fn payments(&self) -> &Payments {
+        &self.shared.parts.payments
+    }
+
+    /// Who may say that there is something to fetch.
+    pub fn git(&self) -> Option<&GitHooks> {
+        self.shared.parts.git.as_ref()
     }
 
     pub fn now(&self) -> Timestamp {
@@ -144,6 +187,7 @@ impl Api {
             .method_not_allowed_fallback(|| async {
                 Problem::from(problem::METHOD).into_response()
             })
+            .layer(from_fn_with_state(self.clone(), idempotency::where_promised))
             .layer(from_fn_with_state(self.clone(), caller::know))
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(from_fn_with_state(self.clone(), around::around))

@@ -1,11 +1,13 @@
 //! The `OpenAPI` document, as the handlers describe themselves, and a page to read it. The page
 //! needs nothing from elsewhere: no network, no script of others.
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use axum::Json;
 use axum::Router;
 use axum::http::HeaderValue;
+use axum::http::Method;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -40,7 +42,13 @@ use super::routes;
         (name = "auth", description = "Register, log in, and stay logged in"),
         (name = "tokens", description = "Tokens for machines"),
         (name = "catalog", description = "What can be ordered"),
+        (name = "orders", description = "Ask for a price, order, and pay"),
+        (name = "operations", description = "Follow what was asked for"),
         (name = "subscriptions", description = "What a customer has"),
+        (name = "wallet", description = "What is there, and how it gets there"),
+        (name = "hooks", description = "What others tell us: payments, and that there is something to fetch"),
+        (name = "invoices", description = "What was sold"),
+        (name = "settings", description = "How a customer is shown and spoken to"),
         (name = "instances", description = "How what customers have is doing"),
         (name = "admin", description = "People and what they did"),
         (name = "reference", description = "This document"),
@@ -82,6 +90,26 @@ pub fn document() -> &'static Value {
         }
         document
     })
+}
+
+/// Whether an operation describes that it asks for an `Idempotency-Key`.
+pub(super) fn promises_once(method: &Method, path: &str) -> bool {
+    static PROMISED: OnceLock<HashSet<(String, String)>> = OnceLock::new();
+    let promised = PROMISED.get_or_init(|| {
+        let mut promised = HashSet::new();
+        let paths = document()["paths"].as_object();
+        for (path, operations) in paths.into_iter().flatten() {
+            for (method, operation) in operations.as_object().into_iter().flatten() {
+                let parameters = operation["parameters"].as_array();
+                let key = |parameter: &&Value| parameter["name"] == "Idempotency-Key";
+                if parameters.into_iter().flatten().any(|parameter| key(&parameter)) {
+                    promised.insert((method.to_uppercase(), path.clone()));
+                }
+            }
+        }
+        promised
+    });
+    promised.contains(&(method.as_str().to_owned(), path.to_owned()))
 }
 
 /// The document as it is committed: `schemas/openapi.json`.

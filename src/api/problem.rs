@@ -15,7 +15,11 @@ use utoipa::ToSchema;
 use crate::accounts::AccountError;
 use crate::accounts::Invalid;
 use crate::accounts::access::InvalidAccess;
+use crate::billing::ledger::LedgerError;
+use crate::edits::EditError;
 use crate::history::HistoryError;
+use crate::operations::OperationError;
+use crate::payments::PaymentError;
 
 /// A kind of problem. Its code is stable: clients may rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,10 @@ kinds! {
         "The header `Allow` lists what can.";
     CONFLICT = "conflict", CONFLICT, "This cannot be done as things stand",
         "`detail` says what stands against it.";
+    UNPAID = "not-enough-money", PAYMENT_REQUIRED, "There is not enough in the wallet",
+        "Top the wallet up by the difference that `detail` names, and pay again.";
+    REFUSED = "change-refused", CONFLICT, "The change would break something",
+        "`errors` says what validation found, and how it is right. Nothing was changed.";
     STALE = "precondition-failed", PRECONDITION_FAILED, "It was changed meanwhile",
         "Read it again, decide again, and send the new `ETag` in `If-Match`.";
     NO_PRECONDITION = "precondition-required", PRECONDITION_REQUIRED, "A condition is missing",
@@ -285,6 +293,82 @@ impl From<AccountError> for Problem {
 impl From<InvalidAccess> for Problem {
     fn from(error: InvalidAccess) -> Self {
         Self::new(ACCESS_INVALID, error.to_string())
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Refused(refused) => Self::new(CONFLICT, refused.to_string()),
+            EditError::Breaks { .. } => Self::new(REFUSED, "validation would refuse the commit"),
+            error if error.is_passing() => {
+                tracing::warn!("the repository cannot be used: {error}");
+                Self::away("the repository is away; nothing was changed")
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<OperationError> for Problem {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Invalid { field, message, help } => Self::field(field, message, help),
+            OperationError::Conflict(why) => Self::new(CONFLICT, why),
+            OperationError::Unpaid(why) => Self::new(UNPAID, why),
+            OperationError::Missing => NOT_FOUND.into(),
+            OperationError::Edit(error) => error.into(),
+            OperationError::Account(error) => error.into(),
+            OperationError::History(error) => error.into(),
+            OperationError::Quote(error) => Self::new(CONFLICT, error.to_string()),
+            OperationError::Calendar(error) => Self::new(CONFLICT, error.to_string()),
+            error if error.is_passing() => Self::away("our database is away; nothing was changed"),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PaymentError> for Problem {
+    fn from(error: PaymentError) -> Self {
+        match error {
+            PaymentError::Account(error) => error.into(),
+            PaymentError::Gateway(error) if error.is_passing() => {
+                tracing::warn!("a provider cannot be used: {error}");
+                Self::away(
+                    "whoever takes this payment does not answer as it should; nothing was paid",
+                )
+            }
+            PaymentError::Gateway(error) => Self::new(CONFLICT, error.to_string()),
+            error @ (PaymentError::NotTaken { .. } | PaymentError::NotSet(_)) => {
+                Self::field("provider", error.to_string(), "see `ways` of `GET /api/v1/wallet`")
+            }
+            error @ PaymentError::AboveLeft { .. } => {
+                Self::field("amount", error.to_string(), "send back at most what is left")
+            }
+            PaymentError::Ledger(error) => error.into(),
+            PaymentError::Missing(_) => NOT_FOUND.into(),
+            PaymentError::Reused(_) => KEY_REUSED.into(),
+            PaymentError::Conflict(why) => Self::new(CONFLICT, why),
+            error if error.is_passing() => Self::away("our database is away; nothing was changed"),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            error @ LedgerError::Insufficient { .. } => Self::new(UNPAID, error.to_string()),
+            error @ (LedgerError::Amount(_) | LedgerError::Arithmetic(_)) => {
+                Self::field("amount", error.to_string(), "write an amount that can be booked")
+            }
+            error @ (LedgerError::Closed | LedgerError::NoEvidence) => {
+                Self::new(CONFLICT, error.to_string())
+            }
+            LedgerError::KeyReused { .. } => KEY_REUSED.into(),
+            error if error.is_passing() => Self::away("our database is away; nothing was changed"),
+            error => Self::internal(&error),
+        }
     }
 }
 

@@ -45,6 +45,10 @@ pub struct Settings {
     #[arg(long, env = "TENANTRY_API_BEHIND_PROXY")]
     pub api_behind_proxy: bool,
 
+    /// Sign the portal's commits with the unencrypted SSH key (Ed25519) in this file
+    #[arg(long, value_name = "FILE", env = "TENANTRY_API_COMMIT_KEY_FILE")]
+    pub api_commit_key_file: Option<PathBuf>,
+
     /// Sign access tokens with the Ed25519 key in this file, as from `openssl genpkey -algorithm ed25519`; without one, a key is made once and kept in the database
     #[arg(long, value_name = "FILE", env = "TENANTRY_API_SIGNING_KEY_FILE")]
     pub api_signing_key_file: Option<PathBuf>,
@@ -169,6 +173,7 @@ mod tests {
                 api_listen: Some(address.parse().unwrap()),
                 api_behind_proxy: behind,
                 api_signing_key_file: None,
+                api_commit_key_file: None,
             };
             settings.warning().is_some()
         };

@@ -12,6 +12,9 @@ use crate::model::money::Money;
 use crate::model::quantity::Quantity;
 use crate::model::subscription::Overrides;
 
+pub use crate::model::package::RaisePrice;
+pub use crate::model::package::RaisePrices;
+
 /// What somebody buys, or has.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice<'a> {
@@ -20,18 +23,6 @@ pub struct Choice<'a> {
     pub add_ons: &'a BTreeMap<Name, u16>,
     pub overrides: &'a Overrides,
 }
-
-/// What raising a quota or a limit above the package's costs in a period.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct RaisePrice {
-    /// How much of it the price buys; what is begun counts whole.
-    pub per: Quantity,
-    pub price: Money,
-}
-
-/// Prices of raised quotas and limits by their names; what is not named here is raised for free.
-pub type RaisePrices = BTreeMap<String, RaisePrice>;
 
 /// What a line of a price is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

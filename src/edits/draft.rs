@@ -190,6 +190,24 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// The tasks that are about a subscription, by name.
+    pub fn tasks_of(&self, tenant: &Name, subscription: &Name) -> Vec<Name> {
+        let about = |task: &Document<Task>| {
+            task.spec.tenant == *tenant && task.spec.subscription.as_ref() == Some(subscription)
+        };
+        let known = self.configuration.tasks.values().filter(|task| about(task));
+        let changed = self.before.0.values().chain(self.changes.0.values()).flatten();
+        let added = changed.flat_map(|changed| &changed.documents.documents);
+        let added = added.filter_map(|document| match document {
+            AnyDocument::Task(task) if about(task) => Some(task),
+            _ => None,
+        });
+        let mut names: Vec<Name> = known.chain(added).map(|task| task.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Makes a change to a document that is there.
     pub fn edit(&mut self, origin: &Origin, change: &Change) -> Result<(), Refused> {
         let text = self.readable(&origin.file)?;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::model::Commit;
+use crate::model::Digest;
 use crate::model::Finding;
 use crate::model::Name;
 use crate::source::Remote;
@@ -19,7 +21,9 @@ use super::Draft;
 use super::IntentId;
 use super::Refused;
 use super::SigningKey;
+use super::ground::Ground;
 use super::message::one_line;
+use super::queue::Asked;
 use super::queue::Queue;
 use super::queue::Waiting;
 
@@ -133,7 +137,9 @@ impl From<SourceError> for EditError {
 /// Clones are the same editor. It ends when the last of them is dropped.
 #[derive(Clone, Debug)]
 pub struct Editor {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<Asked>,
+    /// What the branch holds, as far as the queue knows.
+    known: watch::Receiver<Option<Arc<Ground>>>,
 }
 
 impl Editor {
@@ -147,9 +153,44 @@ impl Editor {
     ) -> Result<Self, SourceError> {
         let remote = Remote::open(settings, &cache.join("edits")).await?;
         let (sender, receiver) = mpsc::channel(WAITING);
-        let queue = Queue::new(remote, signed_by(&committer), signing.map(Arc::new));
+        let (tell, known) = watch::channel(None);
+        let queue = Queue::new(remote, signed_by(&committer), signing.map(Arc::new), tell);
         tokio::spawn(queue.work(receiver));
-        Ok(Self { queue: sender })
+        Ok(Self { queue: sender, known })
+    }
+
+    /// Says what would become of an edit, by what is known of the branch: it is drafted and
+    /// checked as for its commit, and nothing is written. The commit is checked again.
+    pub async fn check(&self, tenant: Option<Name>, change: Arc<Make>) -> Result<(), EditError> {
+        let ground = self.ground().await?;
+        let checking = tokio::task::spawn_blocking(move || {
+            let (snapshot, configuration) = (&ground.snapshot, &ground.configuration);
+            let mut draft = Draft::new(snapshot, configuration, tenant.as_ref());
+            change(&mut draft).map_err(EditError::Refused)?;
+            let changes = draft.done();
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let findings = ground.with(&changes).errors_beyond(&ground);
+            if findings.is_empty() { Ok(()) } else { Err(EditError::Breaks { findings }) }
+        });
+        checking.await.unwrap_or(Err(EditError::Ended))
+    }
+
+    /// The digest of a file, by what is known of the branch; none where there is no such file.
+    pub async fn digest(&self, file: &str) -> Result<Option<Digest>, EditError> {
+        let ground = self.ground().await?;
+        Ok(ground.snapshot.files.get(file).map(|file| file.digest))
+    }
+
+    /// What is known of the branch; it is looked at where nothing is known yet.
+    async fn ground(&self) -> Result<Arc<Ground>, EditError> {
+        if let Some(known) = self.known.borrow().clone() {
+            return Ok(known);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Asked::Look(answer)).await.map_err(|_| EditError::Ended)?;
+        answered.await.unwrap_or(Err(EditError::Ended))
     }
 
     /// Makes an edit, if its intent is not on the branch already, and waits until it is pushed.
@@ -157,7 +198,10 @@ impl Editor {
     pub async fn commit(&self, mut edit: Edit) -> Result<Committed, EditError> {
         edit.author = signed_by(&edit.author);
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Waiting { edit, answer }).await.map_err(|_| EditError::Ended)?;
+        self.queue
+            .send(Asked::Edit(Waiting { edit, answer }))
+            .await
+            .map_err(|_| EditError::Ended)?;
         answered.await.unwrap_or(Err(EditError::Ended))
     }
 }

@@ -26,6 +26,12 @@ pub(super) struct Ground {
     checked: Checked,
 }
 
+impl std::fmt::Debug for Ground {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Ground({})", self.snapshot.commit)
+    }
+}
+
 impl Ground {
     /// Reads and checks a snapshot, with what is known of another.
     pub(super) fn of(snapshot: Arc<Snapshot>, known: Option<&Self>) -> Self {

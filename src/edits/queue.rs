@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::model::Commit;
 use crate::source::Pushed;
@@ -44,6 +45,14 @@ const TIDY_EVERY: u32 = 100;
 
 type Answer = Result<Committed, EditError>;
 
+/// What reaches the queue.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Edit(Waiting),
+    /// What does the branch hold?
+    Look(oneshot::Sender<Result<Arc<Ground>, EditError>>),
+}
+
 /// An edit, and who waits for what becomes of it.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -78,6 +87,8 @@ pub(super) struct Queue {
     signing: Option<Arc<SigningKey>>,
     intents: Intents,
     ground: Option<Arc<Ground>>,
+    /// Hears of every ground.
+    tell: watch::Sender<Option<Arc<Ground>>>,
     pushes: u32,
 }
 
@@ -89,21 +100,37 @@ struct Chained {
 }
 
 impl Queue {
-    pub(super) fn new(remote: Remote, committer: Person, signing: Option<Arc<SigningKey>>) -> Self {
+    pub(super) fn new(
+        remote: Remote,
+        committer: Person,
+        signing: Option<Arc<SigningKey>>,
+        tell: watch::Sender<Option<Arc<Ground>>>,
+    ) -> Self {
         Self {
             remote: Arc::new(remote),
             committer: Arc::new(committer),
             signing,
             intents: Intents::default(),
             ground: None,
+            tell,
             pushes: 0,
         }
     }
 
-    pub(super) async fn work(mut self, mut waiting: mpsc::Receiver<Waiting>) {
+    pub(super) async fn work(mut self, mut waiting: mpsc::Receiver<Asked>) {
         let mut taken = Vec::new();
         while waiting.recv_many(&mut taken, MOST_AT_ONCE).await > 0 {
-            let (together, alone) = jobs(taken.drain(..));
+            let mut edits = Vec::new();
+            for asked in taken.drain(..) {
+                match asked {
+                    Asked::Edit(waiting) => edits.push(waiting),
+                    Asked::Look(answer) => {
+                        // Who gave up waiting needs no answer.
+                        drop(answer.send(self.look().await.map_err(EditError::from)));
+                    }
+                }
+            }
+            let (together, alone) = jobs(edits.into_iter());
             if !together.is_empty() {
                 self.commit(together).await;
             }
@@ -117,6 +144,24 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// What the branch holds; looked at where nothing is known yet.
+    async fn look(&mut self) -> Result<Arc<Ground>, SourceError> {
+        if let Some(known) = &self.ground {
+            return Ok(Arc::clone(known));
+        }
+        let head = self.remote.fetch().await?;
+        let snapshot = self.remote.objects().snapshot(&head).await?;
+        let ground =
+            blocking(move || Ok::<_, SourceError>(Arc::new(Ground::of(snapshot, None)))).await?;
+        self.know(Arc::clone(&ground));
+        Ok(ground)
+    }
+
+    fn know(&mut self, ground: Arc<Ground>) {
+        self.tell.send_replace(Some(Arc::clone(&ground)));
+        self.ground = Some(ground);
     }
 
     /// Brings edits to the branch that is followed.
@@ -167,7 +212,7 @@ impl Queue {
             }
             self.pushes += 1;
         }
-        self.ground = Some(chained.ground);
+        self.know(chained.ground);
         let mut made = Vec::new();
         for (job, settled) in jobs.drain(..).zip(chained.settled) {
             if let Settled::Commit(commit) = &settled {
@@ -262,7 +307,7 @@ impl Queue {
         let outcome: Result<_, SourceError> = blocking(work).await;
         let (ground, chained) = outcome?;
         // Whatever becomes of the push, the head itself is known.
-        self.ground = Some(ground);
+        self.know(ground);
         Ok(chained)
     }
 

@@ -164,8 +164,13 @@ pub fn set_cancel_at_period_end(
     put(draft, &there, "cancelAtPeriodEnd", value)
 }
 
-/// Removes it. What becomes of its data, its package says.
+/// Removes it, and the tasks that are about it. What becomes of its data, its package says.
 pub fn remove(draft: &mut Draft<'_>, tenant: &Name, name: &Name) -> Result<(), Refused> {
+    for task in draft.tasks_of(tenant, name) {
+        if let Some(there) = draft.task(&task) {
+            draft.remove(&there.origin)?;
+        }
+    }
     let there = existing(draft, tenant, name)?;
     draft.remove(&there.origin)
 }

@@ -15,6 +15,8 @@ enum Standing {
     Reach(String),
     Findings(String),
     Roster,
+    /// The last one: what it says holds for all that was said before it.
+    Wanted,
 }
 
 fn standing(record: &Record) -> Option<Standing> {
@@ -24,6 +26,7 @@ fn standing(record: &Record) -> Option<Standing> {
         Record::Reach(reach) => Some(Standing::Reach(reach.name.clone())),
         Record::Findings { origin, .. } => Some(Standing::Findings(origin.clone())),
         Record::Roster { .. } => Some(Standing::Roster),
+        Record::Wanted { .. } => Some(Standing::Wanted),
         _ => None,
     }
 }

@@ -23,6 +23,11 @@ use crate::plan::StageState;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     Commit(CommitSeen),
+    /// All that a commit asks for was handed on, and told before this.
+    Wanted {
+        commit: Commit,
+        at: Timestamp,
+    },
     Run(Run),
     Stage(StageChange),
     Phase(PhaseChange),
@@ -267,7 +272,7 @@ impl Record {
     /// What it is called where facts are counted.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Commit(_) => "commit",
+            Self::Commit(_) | Self::Wanted { .. } => "commit",
             Self::Run(_) => "run",
             Self::Stage(_) => "stage",
             Self::Phase(_) => "phase",

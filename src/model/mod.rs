@@ -15,6 +15,7 @@ pub mod arithmetic;
 pub mod term;
 pub mod zone;
 pub mod quantity;
+pub mod tax;
 pub mod platform;
 pub mod cluster;
 pub mod component;

@@ -39,6 +39,9 @@ pub struct Package {
     /// How far a subscription may raise `quota` and `limits`; absent means not at all.
     #[serde(default)]
     pub maximum: BTreeMap<String, Quantity>,
+    /// What it costs to raise `quota` and `limits`; what is not named here is raised for free.
+    #[serde(default)]
+    pub raises: RaisePrices,
     /// What the customer may use, as the application knows it.
     #[serde(default)]
     pub features: Vec<String>,
@@ -185,6 +188,18 @@ pub struct AddOn {
     #[serde(default)]
     pub adds: BTreeMap<String, Quantity>,
 }
+
+/// What raising a quota or a limit above the package's costs in a period.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RaisePrice {
+    /// How much of it the price buys; what is begun counts whole.
+    pub per: Quantity,
+    pub price: Money,
+}
+
+/// Prices of raised quotas and limits by their names.
+pub type RaisePrices = BTreeMap<String, RaisePrice>;
 
 /// What becomes of data when a commit removes what holds it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

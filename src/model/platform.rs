@@ -9,7 +9,11 @@ use serde::Serialize;
 
 use super::digest::Digest;
 use super::money::Currency;
+use super::money::Money;
 use super::quantity::Quantity;
+use super::tax::Party;
+use super::tax::Series;
+use super::tax::Taxation;
 use super::term::Term;
 use super::zone::zone;
 
@@ -29,10 +33,15 @@ pub struct Platform {
     pub deletions: Deletions,
     #[serde(default)]
     pub alerts: Alerts,
+    #[serde(default)]
+    pub payments: Payments,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mail: Option<Mail>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub support: Option<Support>,
+    /// Who sells, and which taxes are on top; without it nothing that costs money can be ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing: Option<Billing>,
     /// Subdomains that no customer may take.
     #[serde(default)]
     pub reserved_subdomains: BTreeSet<String>,
@@ -116,6 +125,72 @@ impl Default for Alerts {
     }
 }
 
+/// How customers may pay. Keys and addresses of providers are the daemon's settings, not here.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Payments {
+    /// Who takes money of which currency; the first that fits is taken where a customer chooses none.
+    pub offers: Vec<PaymentOffer>,
+    /// Payments that a person records from this amount on wait for the approval of a second person.
+    pub second_person_from: Vec<Money>,
+}
+
+impl Payments {
+    /// Who takes money of this currency, in the order of the document.
+    pub fn takers(&self, currency: Currency) -> impl Iterator<Item = PaymentProvider> + '_ {
+        let offers = self.offers.iter();
+        offers.filter(move |offer| offer.currencies.contains(&currency)).map(|offer| offer.provider)
+    }
+
+    /// Whether a payment that a person records waits for a second person.
+    pub fn asks_a_second_person(&self, amount: Money) -> bool {
+        self.second_person_from
+            .iter()
+            .any(|from| from.currency == amount.currency && amount.minor >= from.minor)
+    }
+}
+
+/// Somebody who takes money for us.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PaymentOffer {
+    pub provider: PaymentProvider,
+    pub currencies: BTreeSet<Currency>,
+}
+
+/// Who takes money.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum PaymentProvider {
+    Midtrans,
+    Stripe,
+    Vnpay,
+    Momo,
+    /// A transfer to the bank, which a person records.
+    Manual,
+    /// Nobody: it says that it was paid. For trying out, and for what is free at first.
+    Dummy,
+}
+
+impl PaymentProvider {
+    pub const ALL: [Self; 6] =
+        [Self::Midtrans, Self::Stripe, Self::Vnpay, Self::Momo, Self::Manual, Self::Dummy];
+
+    /// As it stands in documents, in the database and in paths.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Midtrans => "midtrans",
+            Self::Stripe => "stripe",
+            Self::Vnpay => "vnpay",
+            Self::Momo => "momo",
+            Self::Manual => "manual",
+            Self::Dummy => "dummy",
+        }
+    }
+}
+
 /// Who our mail comes from.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -134,6 +209,19 @@ pub struct Support {
     pub chat: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+}
+
+/// What stands on every invoice.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Billing {
+    /// The series that invoices are numbered in. Never give one to somebody else: its numbers
+    /// have no gaps.
+    pub series: Series,
+    pub seller: Party,
+    /// Prices are without taxes; these are added.
+    #[serde(default)]
+    pub taxes: Taxation,
 }
 
 /// CPU and memory, as requests, limits and capacities name them.

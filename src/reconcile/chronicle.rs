@@ -56,6 +56,9 @@ impl Chronicle {
                     self.recorder.record(Record::Roster { units: units.clone(), at: now });
                 }
             }
+            Note::Wanted { commit } => {
+                self.recorder.record(Record::Wanted { commit: commit.clone(), at: now });
+            }
             // What it brought to light is written down as what it is: drift that is put back.
             Note::Verified { .. } => {}
             Note::Answered { cluster, findings } => {

@@ -28,7 +28,7 @@ impl<T: Target> Reconciler<T> {
             && unit.running.is_some()
         {
             unit.look_again = true;
-            return;
+            return self.say_overtaken(key);
         }
         let Some(look) = self.glance(key) else {
             return self.say_unseen(key);

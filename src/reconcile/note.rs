@@ -33,6 +33,8 @@ pub enum Note {
         held: usize,
         findings: Vec<Finding>,
     },
+    /// All that a commit asks for was handed on: where units stand was told before this.
+    Wanted { commit: Commit },
     /// A cluster was asked what it is: what its document says otherwise, and no more than that.
     Answered { cluster: Name, findings: Vec<Finding> },
     /// All things of a kind in a cluster were listed anew; of so many no watch had told.

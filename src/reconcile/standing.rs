@@ -52,6 +52,19 @@ impl<T: Target> Reconciler<T> {
         }
     }
 
+    /// Says of a unit that is being worked on that the work is for another commit by now.
+    pub(super) fn say_overtaken(&mut self, key: &Key) {
+        let now = self.clock.now();
+        let Some(unit) = self.units.get_mut(key) else { return };
+        let commit = unit.desired.as_ref().map(|desired| desired.commit.clone());
+        let Some(old) = unit.status.as_ref().filter(|old| old.commit != commit) else { return };
+        let since = if old.state == State::Applying { old.since } else { now };
+        let (state, reason) = (State::Applying, None);
+        let status = UnitStatus { state, reason, commit, since, next_try: None, ..old.clone() };
+        unit.status = Some(status.clone());
+        let _ = self.notes.send(Note::Status(status));
+    }
+
     /// Says that nothing can be said: the cluster is not there, or not seen yet.
     pub(super) fn say_unseen(&mut self, key: &Key) {
         let reason = match self.clusters.get(&key.cluster) {

@@ -112,7 +112,7 @@ pub fn log(note: &Note) {
             tracing::info!(%digest, "the parked deletions {digest} {why}");
         }
         // Of a branch that was rewritten the source tells.
-        Note::Seen { .. } => {}
+        Note::Seen { .. } | Note::Wanted { .. } => {}
         // Both say themselves what their absence means.
         Note::Reach { what, .. } if what == REPOSITORY || what == HISTORY => {}
         Note::Reach { what, away: Some(why), .. } => {

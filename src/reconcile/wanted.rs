@@ -59,12 +59,14 @@ impl<T: Target> Reconciler<T> {
             .values()
             .filter_map(|unit| Some((unit.next_change?, unit.unit.clone())))
             .collect();
+        let commit = desired.commit.clone();
         self.desired = Some(desired);
         // Everybody who may lose something is judged before anybody loses anything.
         self.judge_all(&concerned);
         for key in concerned {
             self.look(&key);
         }
+        let _ = self.notes.send(Note::Wanted { commit });
     }
 
     /// Says what a unit should be from now on, and remembers it as concerned where that is news.

@@ -3,12 +3,17 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
+use jiff::Timestamp;
 use ring::hmac;
 use subtle::ConstantTimeEq as _;
 
 use crate::model::Secret;
 
+/// How far a signature with a time may be from now, in seconds. (Standard Webhooks.)
+const TOLERANCE: u64 = 300;
 /// Shorter secrets can be guessed.
 const SHORTEST_SECRET: usize = 16;
 
@@ -65,8 +70,16 @@ impl Settings {
 pub enum Refusal {
     #[error("the request is not signed: set the webhook's secret where it is sent from")]
     Unsigned,
-    #[error("`X-Hub-Signature-256` does not read `sha256=` and 64 hexadecimal digits")]
+    #[error(
+        "the signature is not written as its sender documents it, such as `sha256=` and 64 hexadecimal digits"
+    )]
     Malformed,
+    #[error(
+        "the body is not JSON: choose the content type `application/json` where it is sent from"
+    )]
+    NotJson,
+    #[error("it was signed more than five minutes ago, or in the future: set the clocks")]
+    Stale,
     #[error("the signature is not by our secret: set the same secret on both sides")]
     Wrong,
 }
@@ -84,6 +97,67 @@ pub fn verify(secret: &Secret, headers: &HeaderMap, body: &[u8]) -> Result<(), R
     let Some(token) = headers.get("x-gitlab-token") else { return Err(Refusal::Unsigned) };
     let same = token.as_bytes().ct_eq(secret.reveal().as_bytes());
     if same.into() { Ok(()) } else { Err(Refusal::Wrong) }
+}
+
+/// GitHub: a signature of the raw body. It has no time; a replay only has us look once more.
+/// (docs.github.com, "Validating webhook deliveries".)
+pub fn verify_github(secret: &Secret, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+    if headers.contains_key("x-hub-signature-256") {
+        verify(secret, headers, body)
+    } else {
+        Err(Refusal::Unsigned)
+    }
+}
+
+/// Gitea, Forgejo and Gogs: the bare digits of a signature of the body, which is empty where no
+/// secret is set there. As a form it would be a signature of something else than what came.
+pub fn verify_gitea(secret: &Secret, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if !kind.is_some_and(|kind| kind.trim_start().starts_with("application/json")) {
+        return Err(Refusal::NotJson);
+    }
+    let names = ["x-forgejo-signature", "x-gitea-signature", "x-gogs-signature"];
+    let Some(signature) = names.iter().find_map(|name| headers.get(*name)) else {
+        return verify_github(secret, headers, body);
+    };
+    if signature.is_empty() {
+        return Err(Refusal::Unsigned);
+    }
+    let signature = signature.to_str().ok().and_then(from_hexadecimal).ok_or(Refusal::Malformed)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
+    hmac::verify(&key, body, &signature).map_err(|_| Refusal::Wrong)
+}
+
+/// GitLab: a signature by Standard Webhooks, or the secret itself. Where there is a signature it
+/// must be right: there is no falling back to the token.
+pub fn verify_gitlab(
+    secret: &Secret,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let Some(signatures) = headers.get("webhook-signature") else {
+        let token = headers.get("x-gitlab-token").ok_or(Refusal::Unsigned)?;
+        let same = token.as_bytes().ct_eq(secret.reveal().as_bytes());
+        return if same.into() { Ok(()) } else { Err(Refusal::Wrong) };
+    };
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let (id, time) = text("webhook-id").zip(text("webhook-timestamp")).ok_or(Refusal::Malformed)?;
+    let seconds: i64 = time.parse().map_err(|_| Refusal::Malformed)?;
+    // Unlike Stripe's, this key is what the text after the prefix stands for.
+    let key = secret.reveal().strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key.ok_or(Refusal::Wrong)?);
+    let signed = [id.as_bytes(), b".", time.as_bytes(), b".", body].concat();
+    let good = signatures
+        .to_str()
+        .map_err(|_| Refusal::Malformed)?
+        .split(' ')
+        .filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok())
+        .any(|signature| hmac::verify(&key, &signed, &signature).is_ok());
+    if !good {
+        return Err(Refusal::Wrong);
+    }
+    if now.as_second().abs_diff(seconds) > TOLERANCE { Err(Refusal::Stale) } else { Ok(()) }
 }
 
 fn from_hexadecimal(text: &str) -> Option<[u8; 32]> {
@@ -152,6 +226,76 @@ mod tests {
         headers.insert("x-hub-signature-256", SIGNATURE.parse().unwrap());
         headers.insert("x-gitlab-token", "secret".parse().unwrap());
         assert_eq!(verify(&Secret::new("secret"), &headers, BODY), Err(Refusal::Wrong));
+    }
+
+    fn of(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
+        pairs.collect()
+    }
+
+    #[test]
+    fn gitea_signs_with_bare_digits_and_github_with_a_prefix() {
+        let secret = Secret::new("It's a Secret to Everybody");
+        let bare = &SIGNATURE["sha256=".len()..];
+        let json = ("content-type", "application/json");
+        let other = bare.replace('7', "8");
+        let gitea = |pairs: &[(&'static str, &str)]| verify_gitea(&secret, &of(pairs), BODY);
+        for name in ["x-gitea-signature", "x-forgejo-signature", "x-gogs-signature"] {
+            assert_eq!(gitea(&[json, (name, bare)]), Ok(()));
+            assert_eq!(gitea(&[json, (name, SIGNATURE)]), Err(Refusal::Malformed));
+            assert_eq!(gitea(&[json, (name, "")]), Err(Refusal::Unsigned));
+            assert_eq!(gitea(&[json, (name, &other)]), Err(Refusal::Wrong));
+        }
+        assert_eq!(gitea(&[json, ("x-hub-signature-256", SIGNATURE)]), Ok(()));
+        // The empty one of a hook without a secret is not outweighed by another header.
+        let both = [json, ("x-gitea-signature", ""), ("x-hub-signature-256", SIGNATURE)];
+        assert_eq!(gitea(&both), Err(Refusal::Unsigned));
+        let form =
+            [("content-type", "application/x-www-form-urlencoded"), ("x-gitea-signature", bare)];
+        assert_eq!(gitea(&form), Err(Refusal::NotJson));
+        let github = |pairs: &[(&'static str, &str)]| verify_github(&secret, &of(pairs), BODY);
+        assert_eq!(github(&[("x-hub-signature-256", SIGNATURE)]), Ok(()));
+        for other in ["x-hub-signature", "x-gitlab-token", "x-gitea-signature"] {
+            assert_eq!(github(&[(other, "It's a Secret to Everybody")]), Err(Refusal::Unsigned));
+        }
+    }
+
+    #[test]
+    fn gitlab_signs_by_standard_webhooks_or_sends_its_token_and_one_does_not_stand_in_for_the_other()
+     {
+        const STANDARD_BODY: &[u8] = br#"{"test": 2432232314}"#;
+        const TIME: i64 = 1_614_265_330;
+        let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        let id = ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek");
+        let time = ("webhook-timestamp", "1614265330");
+        let heard = |pairs: &[(&'static str, &str)], now| {
+            let now = Timestamp::from_second(now).unwrap();
+            verify_gitlab(&secret, &of(pairs), STANDARD_BODY, now)
+        };
+        assert_eq!(heard(&[id, time, ("webhook-signature", signature)], TIME), Ok(()));
+        // While a key rolls there are several.
+        let several = format!("v1,AAAA v1a,xyz {signature}");
+        assert_eq!(heard(&[id, time, ("webhook-signature", &several)], TIME + 300), Ok(()));
+        let token = ("x-gitlab-token", secret.reveal());
+        assert_eq!(heard(&[token], TIME), Ok(()));
+        for wrong in ["v1,AAAA", "", "v1a,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="] {
+            let pairs = [id, time, token, ("webhook-signature", wrong)];
+            assert_eq!(heard(&pairs, TIME), Err(Refusal::Wrong), "{wrong}");
+        }
+        for now in [TIME - 301, TIME + 301] {
+            let stale = heard(&[id, time, ("webhook-signature", signature)], now);
+            assert_eq!(stale, Err(Refusal::Stale));
+        }
+        let other = ("webhook-id", "msg_other");
+        assert_eq!(
+            heard(&[other, time, ("webhook-signature", signature)], TIME),
+            Err(Refusal::Wrong)
+        );
+        assert_eq!(heard(&[("x-gitlab-token", "whsec_")], TIME), Err(Refusal::Wrong));
+        assert_eq!(heard(&[], TIME), Err(Refusal::Unsigned));
     }
 
     #[test]

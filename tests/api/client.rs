@@ -9,28 +9,28 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-pub(super) struct Client {
+pub(crate) struct Client {
     address: String,
     inner: HyperClient<HttpConnector, Full<axum::body::Bytes>>,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
     /// Null where it is no JSON.
-    pub(super) json: Value,
+    pub(crate) json: Value,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The code of a problem; empty where it is none.
-    pub(super) fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         if self.header("content-type") == "application/problem+json" {
             self.json["code"].as_str().unwrap_or_default()
         } else {
@@ -40,12 +40,12 @@ impl Answer {
 }
 
 impl Client {
-    pub(super) fn at(address: String) -> Self {
+    pub(crate) fn at(address: String) -> Self {
         Self { address, inner: HyperClient::builder(TokioExecutor::new()).build_http() }
     }
 
     /// Sends a request below `/api/v1`. Without a token (empty) nobody is logged in.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -59,8 +59,17 @@ impl Client {
         self.send_text(method, path, token, text.unwrap_or_default(), &headers).await
     }
 
+    /// Reads what is no text.
+    pub(crate) async fn bytes(&self, path: &str, token: &str) -> Vec<u8> {
+        let uri = format!("http://{}/api/v1{path}", self.address);
+        let request = Request::get(uri).header("authorization", format!("Bearer {token}"));
+        let response = self.inner.request(request.body(Full::default()).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        response.into_body().collect().await.unwrap().to_bytes().to_vec()
+    }
+
     /// Sends any text as the body.
-    pub(super) async fn send_text(
+    pub(crate) async fn send_text(
         &self,
         method: &str,
         path: &str,

@@ -2,15 +2,17 @@
 
 mod accounts;
 mod administration;
-mod client;
+pub(crate) mod client;
 mod daemon;
 mod idempotency;
 mod isolation;
 mod limits;
+mod orders;
 mod outage;
 mod reading;
 mod reference;
 mod refusals;
+mod wallet;
 
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -16,6 +16,7 @@ use tenantry::sandbox::postgres::PostgresError;
 use tenantry::sandbox::postgres::PostgresOptions;
 use tenantry::sandbox::postgres::PrivatePostgres;
 
+use crate::edits::git;
 use crate::support::daemon::Daemon;
 use crate::support::daemon::Settings;
 use crate::support::daemon::settings;
@@ -127,6 +128,18 @@ impl Ground {
             }
         }
         self.repository.commit("fewer tenants");
+    }
+
+    /// A daemon that serves the portal, which may push to the repository.
+    pub(super) async fn start_portal(&self) -> Daemon {
+        let allowed = ["config", "receive.denyCurrentBranch", "ignore"];
+        git(&self.repository.git_folder(), &allowed).unwrap();
+        Daemon::start(&Settings { portal: true, ..self.settings.clone() }).await
+    }
+
+    /// Where the daemon keeps history, orders and money.
+    pub(super) fn history(&self) -> &str {
+        self.settings.database.as_deref().expect("because it was made with one")
     }
 
     pub(super) async fn start_daemon(&self) -> Daemon {

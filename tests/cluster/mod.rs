@@ -8,4 +8,5 @@ mod converging;
 mod drift;
 mod story;
 mod killed;
+mod orders;
 mod neighbours;

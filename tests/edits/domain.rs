@@ -273,7 +273,8 @@ fn what_ends_is_gone_with_its_file() {
     changes(
         "acme",
         |draft| subscriptions::remove(draft, &name("acme"), &name("school")),
-        "tenants/acme/school.yaml is gone\n",
+        // The task was about it.
+        "tenants/acme/school.yaml is gone\ntenants/acme/verify.yaml is gone\n",
     );
     changes(
         "acme",

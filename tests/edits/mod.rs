@@ -121,7 +121,7 @@ fn a_subscription(tenant: &str) -> Subscription {
 }
 
 /// Runs the `git` program in a folder, as a person does.
-fn git(folder: &Path, arguments: &[&str]) -> Result<String, String> {
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("git")
         .arg("-C")
         .arg(folder)

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) cache: PathBuf,
     /// Where it keeps history.
     pub(crate) database: Option<String>,
+    /// Whether it serves the portal.
+    pub(crate) portal: bool,
     /// With whom it shares a secret that sends it webhooks.
     pub(crate) webhook_secret: Option<String>,
 }
@@ -63,6 +65,9 @@ impl Daemon {
         if let Some(database) = &settings.database {
             command.env("DATABASE_URL", database);
         }
+        if settings.portal {
+            command.args(["--api-listen", "127.0.0.1:0", "--poll", "200ms"]);
+        }
         if let Some(secret) = &settings.webhook_secret {
             command.env("TENANTRY_WEBHOOK_SECRET", secret);
         }
@@ -88,6 +93,18 @@ impl Daemon {
     pub(crate) async fn look(&self, secret: &str) {
         let request = http::Request::post("/hooks/git").header("x-gitlab-token", secret);
         self.client.request_text(request.body(Vec::new()).unwrap()).await.unwrap();
+    }
+
+    /// Where the portal answers.
+    pub(crate) async fn portal_address(&self) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some((_, after)) = self.said().split_once("the portal answers at http://") {
+                return after.split('/').next().unwrap_or_default().to_owned();
+            }
+            assert!(Instant::now() < deadline, "it opens no portal:\n{}", self.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The process, as the system knows it.
@@ -195,6 +212,7 @@ pub(crate) fn settings(
         kubeconfig: file,
         cache: folder.join("cache"),
         database,
+        portal: false,
         webhook_secret: None,
     }
 }

@@ -46,6 +46,7 @@ mod missing_database;
 mod ill_formed_database_name;
 mod negative_price;
 mod mixed_currencies;
+mod raise_not_sold;
 mod empty_term;
 mod expiry_before_start;
 mod cancelled_without_end;

@@ -190,7 +190,7 @@ fn code_scanners_get_sarif() {
     insta::assert_json_snapshot!(run["results"][3], @r#"
     {
       "ruleId": "expiry-before-start",
-      "ruleIndex": 49,
+      "ruleIndex": 50,
       "level": "error",
       "message": {
         "text": "it is paid through 2026-01-31, and starts on 2026-02-02: put `paidThrough` on the last day of the first period, or later"

@@ -126,7 +126,7 @@ fn runs_here(view: &View, id: &SubscriptionId) -> bool {
 }
 
 /// The instance that a path names.
-fn named(view: &View, id: &str) -> Result<SubscriptionId, Problem> {
+pub(super) fn named(view: &View, id: &str) -> Result<SubscriptionId, Problem> {
     let id = catalog::named(id).filter(|id| runs_here(view, id));
     Ok(id.ok_or(problem::NOT_FOUND)?)
 }

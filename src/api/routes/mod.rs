@@ -5,8 +5,20 @@ mod auth;
 mod tokens;
 mod catalog;
 mod subdomains;
+mod wishes;
+mod quotes;
+mod orders;
+mod operations;
 mod subscriptions;
+mod changes;
+mod settings;
 mod instances;
+mod hands;
+mod wallet;
+mod payments;
+mod money;
+mod hooks;
+mod invoices;
 mod audit;
 mod users;
 mod deployment;
@@ -28,8 +40,19 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(tokens::routes())
         .merge(catalog::routes())
         .merge(subdomains::routes())
+        .merge(quotes::routes())
+        .merge(orders::routes())
+        .merge(operations::routes())
         .merge(subscriptions::routes())
+        .merge(changes::routes())
+        .merge(settings::routes())
         .merge(instances::routes())
+        .merge(hands::routes())
+        .merge(wallet::routes())
+        .merge(payments::routes())
+        .merge(money::routes())
+        .merge(hooks::routes())
+        .merge(invoices::routes())
         .merge(users::routes())
         .merge(audit::routes())
         .merge(deployment::routes())

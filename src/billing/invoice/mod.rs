@@ -22,6 +22,8 @@ pub use write::mark_paid;
 pub use write::pay;
 pub use write::undo;
 
+pub use crate::model::tax::Party;
+
 use serde::Deserialize;
 use serde::Serialize;
 use uuid::Uuid;
@@ -30,18 +32,6 @@ use super::keys::OperationKey;
 use super::ledger::LedgerError;
 use crate::model::arithmetic::ArithmeticError;
 use crate::model::money::Money;
-
-/// Who sells or buys, as it stands on an invoice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Party {
-    pub name: String,
-    /// Line by line.
-    #[serde(default)]
-    pub address: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tax_id: Option<String>,
-}
 
 /// What an invoice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

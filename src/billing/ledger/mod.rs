@@ -52,6 +52,7 @@ pub use read::Wallet;
 pub use read::balance;
 pub use read::entries;
 pub use read::wallet;
+pub use read::wallets;
 pub use reversal::Extent;
 pub use reversal::reverse;
 pub use verify::Discrepancy;

@@ -47,6 +47,30 @@ pub async fn wallet(
     Ok(Wallet { available: of("customer_credit"), held: of("hold") })
 }
 
+/// A customer's wallets in every currency that they ever had, by currency.
+pub async fn wallets(
+    db: &mut PgConnection,
+    customer: &Customer,
+) -> Result<Vec<Wallet>, LedgerError> {
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "select currency,
+             coalesce(sum(balance) filter (where kind = 'customer_credit'), 0)::bigint,
+             coalesce(sum(balance) filter (where kind = 'hold'), 0)::bigint
+         from account where owner = $1 and kind in ('customer_credit', 'hold')
+         group by currency order by currency",
+    )
+    .bind(customer.as_str())
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|(currency, available, held)| {
+            let currency = currency_of(&currency)?;
+            let money = |minor| Money::new(minor, currency);
+            Ok(Wallet { available: money(available), held: money(held) })
+        })
+        .collect()
+}
+
 /// As of when a balance is asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsOf {

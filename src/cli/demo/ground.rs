@@ -13,6 +13,7 @@ use crate::cli::Failure;
 use crate::cli::run::Parts;
 use crate::history::recorder;
 use crate::model::cluster::SecretPlace;
+use crate::payments;
 use crate::postgres;
 use crate::reconcile::daemon::VERIFY_EVERY;
 use crate::reconcile::note::Note;
@@ -81,6 +82,7 @@ impl Ground {
             history: recorder::Settings::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             portal: portal::Settings::default(),
+            payments: payments::settings::Settings::default(),
             verify_every: VERIFY_EVERY,
             webhook_secret: None,
             audience: Some(ear),

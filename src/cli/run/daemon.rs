@@ -18,6 +18,7 @@ use crate::cli::failure::Helped as _;
 use crate::history::Recorder;
 use crate::history::recorder;
 use crate::model::Secret;
+use crate::payments;
 use crate::postgres;
 use crate::postgres::Database;
 use crate::reconcile::daemon;
@@ -28,6 +29,7 @@ use crate::reconcile::world::Clock;
 use crate::source;
 use crate::source::Source;
 
+use super::portal::Beside;
 use super::portal::Door;
 use super::portal::Portal;
 use super::server;
@@ -44,6 +46,8 @@ pub(in crate::cli) struct Parts {
     pub(in crate::cli) listen: SocketAddr,
     /// Where and how the portal is served, if it is.
     pub(in crate::cli) portal: portal::Settings,
+    /// Who takes money for us, if anybody does.
+    pub(in crate::cli) payments: payments::settings::Settings,
     pub(in crate::cli) verify_every: Duration,
     pub(in crate::cli) webhook_secret: Option<Secret>,
     /// Who else hears what happens.
@@ -70,7 +74,18 @@ impl Daemon {
             Some(_) => Some(Database::start(parts.database)?),
             None => None,
         };
-        let door = Door::open(&parts.portal, database.as_ref()).await?;
+        let providers = parts
+            .payments
+            .read()
+            .context("payments cannot be taken")
+            .or_help("correct the file that --payments-file names, or leave it out")?;
+        let beside = Beside {
+            source: &source,
+            cache: &parts.cache,
+            providers,
+            webhook_secret: parts.webhook_secret.clone(),
+        };
+        let door = Door::open(&parts.portal, database.as_ref(), beside).await?;
         let recorder = match database {
             Some(database) => Recorder::start(database, &parts.history),
             None => Recorder::to_nowhere(),

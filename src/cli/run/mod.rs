@@ -17,6 +17,7 @@ use tokio::signal::unix::signal;
 use crate::api;
 use crate::history::recorder;
 use crate::model::Name;
+use crate::payments;
 use crate::postgres;
 use crate::reconcile::targets::Kubeconfigs;
 use crate::source;
@@ -63,6 +64,8 @@ pub(super) struct Arguments {
     webhook: webhook::Settings,
     #[command(flatten)]
     portal: api::server::Settings,
+    #[command(flatten)]
+    payments: payments::settings::Settings,
 }
 
 /// Where the clusters' kubeconfigs are.
@@ -127,6 +130,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         history: arguments.history.clone(),
         listen: arguments.listen,
         portal: arguments.portal.clone(),
+        payments: arguments.payments.clone(),
         verify_every: arguments.verify_every.0,
         webhook_secret,
         audience: None,

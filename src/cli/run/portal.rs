@@ -1,10 +1,12 @@
 //! The portal beside the daemon: the same database, and the commit that the daemon has taken.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -14,11 +16,38 @@ use crate::accounts::Accounts;
 use crate::api;
 use crate::api::Api;
 use crate::api::Catalog;
+use crate::api::Desk;
+use crate::api::GitHooks;
 use crate::api::server;
 use crate::cli::Failure;
 use crate::cli::failure::Helped as _;
+use crate::edits::Editor;
+use crate::edits::SigningKey;
+use crate::history::Store;
+use crate::model::Secret;
+use crate::operations::follow::Follower;
+use crate::operations::follow::Patience;
+use crate::operations::follow::Taken;
+use crate::operations::work::SystemClock;
+use crate::operations::work::Work;
+use crate::payments::Hands;
+use crate::payments::Payments;
+use crate::payments::settings::Providers;
 use crate::postgres::Database;
 use crate::reconcile::desired::Desired;
+use crate::source::Source;
+use crate::source::commits::Person;
+
+/// What the portal has of the daemon beside it.
+pub(super) struct Beside<'a> {
+    pub(super) source: &'a Source,
+    /// Where copies of the repository are kept.
+    pub(super) cache: &'a Path,
+    /// Who takes money for us.
+    pub(super) providers: Providers,
+    /// With whom hooks of Git share a secret, if with anybody.
+    pub(super) webhook_secret: Option<Secret>,
+}
 
 /// A portal that listens and does not answer yet: what is wrong with its settings is found before
 /// the daemon starts.
@@ -26,6 +55,9 @@ pub(super) struct Door {
     listener: TcpListener,
     address: SocketAddr,
     api: Api,
+    work: Work,
+    /// Says which commit was taken last.
+    taken: watch::Sender<Option<Taken>>,
 }
 
 /// A portal that answers.
@@ -34,6 +66,9 @@ pub(super) struct Portal {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     feeding: JoinHandle<()>,
+    working: [JoinHandle<()>; 4],
+    /// What comes in is worked at for as long as the portal is there.
+    _counting: Hands,
 }
 
 impl Door {
@@ -41,7 +76,9 @@ impl Door {
     pub(super) async fn open(
         settings: &server::Settings,
         database: Option<&Database>,
+        beside: Beside<'_>,
     ) -> Result<Option<Self>, Failure> {
+        let Beside { source, cache, providers, webhook_secret } = beside;
         let Some(listen) = settings.api_listen else { return Ok(None) };
         let Some(database) = database else {
             let failure = Failure::new("the portal needs a database, and none is named");
@@ -55,13 +92,39 @@ impl Door {
         let accounts = Accounts::over(database.clone(), settings.key_source());
         let mut parts = api::Parts::usual(accounts, Catalog::default());
         parts.behind_proxy = settings.api_behind_proxy;
-        Ok(Some(Self { listener, address, api: Api::new(parts) }))
+        let editor = editor(settings, source, cache).await?;
+        let desk = Desk::new(editor.clone());
+        let (taken, newest) = watch::channel(None);
+        let follower = Follower {
+            history: Store::over(database.clone()),
+            objects: source.objects().clone(),
+            patience: Patience::default(),
+        };
+        let work = Work {
+            database: database.clone(),
+            editor,
+            follower,
+            taken: newest,
+            accepted: desk.accepted(),
+            clock: Arc::new(SystemClock),
+        };
+        parts.desk = Some(desk);
+        parts.payments = Payments::over(database.clone(), providers)
+            .context("payments cannot be taken")
+            .or_help("correct the file that --payments-file names, or leave it out")?;
+        parts.git = webhook_secret.map(|secret| {
+            let source = source.clone();
+            GitHooks { secrets: vec![secret], look: Arc::new(move || source.look_now()) }
+        });
+        Ok(Some(Self { listener, address, api: Api::new(parts), work, taken }))
     }
 
     /// Starts to answer, always from the newest commit.
     pub(super) fn serve(self, desired: watch::Receiver<Option<Arc<Desired>>>) -> Portal {
-        let Self { listener, address, api } = self;
-        let feeding = tokio::spawn(feed(api.catalog().clone(), desired));
+        let Self { listener, address, api, work, taken } = self;
+        let feeding = tokio::spawn(feed(api.catalog().clone(), taken, desired));
+        let working = work.start();
+        let counting = api.payments().start(Arc::new(Timestamp::now));
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {
             let stopped = async move {
@@ -70,7 +133,7 @@ impl Door {
             };
             server::serve(listener, api.router(Router::new()), stopped).await
         });
-        Portal { address, stop, serving, feeding }
+        Portal { address, stop, serving, feeding, working, _counting: counting }
     }
 }
 
@@ -82,6 +145,8 @@ impl Portal {
     /// Ends once the requests under way are answered.
     pub(super) async fn stop(self) {
         self.feeding.abort();
+        // What is under way is in the outbox, and goes on when the daemon starts again.
+        self.working.iter().for_each(JoinHandle::abort);
         // It may have ended already.
         let _ = self.stop.send(());
         if let Ok(Err(error)) = self.serving.await {
@@ -90,18 +155,44 @@ impl Portal {
     }
 }
 
+/// What commits the portal's changes, into a mirror of its own.
+async fn editor(
+    settings: &server::Settings,
+    source: &Source,
+    cache: &Path,
+) -> Result<Editor, Failure> {
+    let signing = match &settings.api_commit_key_file {
+        Some(file) => Some(
+            SigningKey::read(file)
+                .with_context(|| format!("{} cannot sign commits", file.display()))
+                .or_help("make one with ssh-keygen -t ed25519 -N ''")?,
+        ),
+        None => None,
+    };
+    let committer =
+        Person { name: "Tenantry portal".to_owned(), email: "portal@tenantry.invalid".to_owned() };
+    Ok(Editor::open(source.settings().clone(), cache, committer, signing).await?)
+}
+
 /// Shows the portal each commit that is taken.
-async fn feed(catalog: Catalog, mut desired: watch::Receiver<Option<Arc<Desired>>>) {
+async fn feed(
+    catalog: Catalog,
+    taken: watch::Sender<Option<Taken>>,
+    mut desired: watch::Receiver<Option<Arc<Desired>>>,
+) {
     loop {
         let newest = desired.borrow_and_update().clone();
         if let Some(newest) = newest {
             let catalog = catalog.clone();
+            let (commit, configuration) =
+                (newest.commit.clone(), Arc::clone(&newest.configuration));
             let publishing = tokio::task::spawn_blocking(move || {
                 catalog.publish(newest.commit.clone(), Arc::clone(&newest.configuration));
             });
             if let Err(error) = publishing.await {
                 tracing::error!("the portal keeps showing an older commit: {error}");
             }
+            taken.send_replace(Some(Taken { commit, configuration }));
         }
         if desired.changed().await.is_err() {
             return;

@@ -421,6 +421,13 @@ impl Store {
         Ok(rows.first().map(|(id,)| Commit::new(id)))
     }
 
+    /// The commit of which all was handed on that it asks for: whatever still stands under an older
+    /// one is not concerned by it.
+    pub async fn wanted(&self) -> Result<Option<Commit>, HistoryError> {
+        let rows: Vec<(String,)> = self.all("select commit_id from wanted_commit").await?;
+        Ok(rows.first().map(|(id,)| Commit::new(id)))
+    }
+
     /// The last run that did something to a resource, and what.
     pub async fn last_of_resource(
         &self,

@@ -110,6 +110,7 @@ struct Batch<'a> {
     parked: Vec<&'a Record>,
     statuses: BTreeMap<String, (Timestamp, Option<Value>)>,
     roster: Option<(BTreeSet<String>, Timestamp)>,
+    wanted: Option<(&'a str, Timestamp)>,
     reach: BTreeMap<&'a str, Value>,
     findings: BTreeMap<&'a str, Vec<Value>>,
 }
@@ -152,6 +153,7 @@ impl<'a> Batch<'a> {
                 let units = units.iter().map(UnitName::to_string).collect();
                 self.roster = Some((units, *at));
             }
+            Record::Wanted { commit, at } => self.wanted = Some((commit.as_str(), *at)),
             Record::Reach(reach) => {
                 self.reach.insert(&reach.name, reach_row(reach));
             }
@@ -182,6 +184,9 @@ impl<'a> Batch<'a> {
                 .execute(&mut *connection)
                 .await?;
             insert(connection, FINDINGS, findings).await?;
+        }
+        if let Some((commit, time)) = self.wanted {
+            sqlx::query(WANTED).bind(commit).bind(stamp(time)).execute(connection).await?;
         }
         Ok(())
     }
@@ -325,6 +330,11 @@ const FINDINGS: &str = "
     select origin, position, rule, severity, place, message, help, seen_at
     from jsonb_to_recordset($1) as row (origin text, position integer, rule text, severity text,
         place text, message text, help text, seen_at timestamptz)";
+
+const WANTED: &str = "
+    insert into wanted_commit as known (commit_id, at) values ($1, $2)
+    on conflict (singleton) do update set commit_id = excluded.commit_id, at = excluded.at
+    where known.at <= excluded.at";
 
 async fn write_parked(connection: &mut PgConnection, record: &Record) -> Result<(), sqlx::Error> {
     match record {

@@ -42,6 +42,7 @@ mod ill_formed_database_name;
 
 mod negative_price;
 mod mixed_currencies;
+mod raise_not_sold;
 mod empty_term;
 mod expiry_before_start;
 mod cancelled_without_end;
@@ -141,6 +142,7 @@ pub(super) const RULES: &[Rule] = &[
     ill_formed_database_name::RULE,
     negative_price::RULE,
     mixed_currencies::RULE,
+    raise_not_sold::RULE,
     empty_term::RULE,
     expiry_before_start::RULE,
     cancelled_without_end::RULE,
