@@ -2,8 +2,10 @@
 //! seen it as it is, and answered with an operation to follow.
 
 use axum::Extension;
+use axum::extract::FromRequestParts;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -16,6 +18,7 @@ use super::operations::accepted;
 use super::orders::Order;
 use super::orders::Sold;
 use super::orders::answer;
+use super::orders::find;
 use super::orders::place;
 use super::quotes::as_it_is;
 use super::quotes::own;
@@ -37,7 +40,6 @@ use crate::api::problem;
 use crate::api::problem::Problem;
 use crate::billing::calendar::start_of_day;
 use crate::billing::lifecycle::Timing;
-use crate::model::Document;
 use crate::model::Subscription;
 use crate::model::SubscriptionId;
 use crate::operations::Change;
@@ -56,6 +58,21 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(domains))
         .routes(routes!(patch, remove))
         .routes(routes!(restart))
+}
+
+/// The subscription of the path, and what whoever asks has seen of it.
+struct Target {
+    id: String,
+    headers: HeaderMap,
+}
+
+impl FromRequestParts<Api> for Target {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let Segment(id) = Segment::from_request_parts(parts, api).await?;
+        Ok(Self { id, headers: parts.headers.clone() })
+    }
 }
 
 /// Change the package, its add-ons, or how much of it there is. More is paid and in force at once;
@@ -77,10 +94,13 @@ async fn scale(
     context: Context,
     customer: Customer,
     Extension(Once(order)): Extension<Once>,
-    Segment(id): Segment<String>,
-    headers: HeaderMap,
+    Target { id, headers }: Target,
     Body(chosen): Body<Chosen>,
 ) -> Result<Response, Problem> {
+    if let Some(placed) = find(&api, order, customer.tenant()).await? {
+        // It was sent before, and nobody heard the answer.
+        return Ok(answer(&placed));
+    }
     let view = api.catalog().view()?;
     let (id, document) = own(&view, &customer, &id)?;
     let spec = &document.spec;
@@ -106,7 +126,8 @@ async fn scale(
         return Ok(accepted(&take(&api, &context, &view, &headers, ask).await?));
     }
     let sold = Sold { id: order, change, undo: Some(undo), sale: &priced.sale };
-    sell(&api, &context, &view, &customer, (&id, document), &headers, sold).await
+    let seen = Seen { id: &id, file: &document.origin.file, headers: &headers };
+    sell(&api, &context, &view, &customer, seen, sold).await
 }
 
 fn scaling(id: &SubscriptionId, wish: Wish) -> Change {
@@ -138,19 +159,26 @@ async fn withdraw_waiting(
     Ok(())
 }
 
-/// Places an order for a change of a subscription that whoever asks has seen.
+/// What whoever asks has seen, and by which condition.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    id: &'a SubscriptionId,
+    file: &'a str,
+    headers: &'a HeaderMap,
+}
+
+/// Places an order for a change of a subscription that whoever asks has seen. That one order at a
+/// time is under way for it, the database sees to.
 async fn sell(
     api: &Api,
     context: &Context,
     view: &View,
     customer: &Customer,
-    (id, document): (&SubscriptionId, &Document<Subscription>),
-    headers: &HeaderMap,
+    Seen { id, file, headers }: Seen<'_>,
     sold: Sold<'_>,
 ) -> Result<Response, Problem> {
     let mut transaction = api.accounts().begin().await?;
     let of = (&id.tenant, Some(&id.name));
-    let file = &document.origin.file;
     require_settled(&mut transaction, view, file, headers, of, context.now).await?;
     drop(transaction);
     let order = place(api, context, view, customer.principal(), customer.tenant(), sold).await?;
@@ -175,16 +203,20 @@ async fn renew(
     context: Context,
     customer: Customer,
     Extension(Once(order)): Extension<Once>,
-    Segment(id): Segment<String>,
-    headers: HeaderMap,
+    Target { id, headers }: Target,
 ) -> Result<Response, Problem> {
+    if let Some(placed) = find(&api, order, customer.tenant()).await? {
+        // It was sent before, and nobody heard the answer.
+        return Ok(answer(&placed));
+    }
     let view = api.catalog().view()?;
     let (id, document) = own(&view, &customer, &id)?;
     require_seen(&view, &document.origin.file, &headers)?;
     let priced = renewal(&api, &context, &view, &customer, &id, &document.spec).await?;
     let change = Change::PayThrough { name: id.name.clone(), day: priced.sale.through() };
     let sold = Sold { id: order, change, undo: None, sale: &priced.sale };
-    sell(&api, &context, &view, &customer, (&id, document), &headers, sold).await
+    let seen = Seen { id: &id, file: &document.origin.file, headers: &headers };
+    sell(&api, &context, &view, &customer, seen, sold).await
 }
 
 /// What the next period costs, by what the subscription will be by then.
@@ -234,8 +266,7 @@ async fn domains(
     State(api): State<Api>,
     context: Context,
     customer: Customer,
-    Segment(id): Segment<String>,
-    headers: HeaderMap,
+    Target { id, headers }: Target,
     Body(Domains { domains }): Body<Domains>,
 ) -> Result<Response, Problem> {
     if domains.len() > 20 {
@@ -272,8 +303,7 @@ async fn patch(
     State(api): State<Api>,
     context: Context,
     customer: Customer,
-    Segment(id): Segment<String>,
-    headers: HeaderMap,
+    Target { id, headers }: Target,
     Body(body): Body<ChangeSubscription>,
 ) -> Result<Response, Problem> {
     let view = api.catalog().view()?;
@@ -317,8 +347,7 @@ async fn remove(
     State(api): State<Api>,
     context: Context,
     customer: Customer,
-    Segment(id): Segment<String>,
-    headers: HeaderMap,
+    Target { id, headers }: Target,
     Parameters(ending): Parameters<Ending>,
 ) -> Result<Response, Problem> {
     let view = api.catalog().view()?;

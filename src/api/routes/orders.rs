@@ -270,7 +270,11 @@ pub(super) async fn place(
 }
 
 /// An order of a tenant's own, if there is one of this id.
-async fn find(api: &Api, id: Uuid, tenant: &Name) -> Result<Option<operations::Order>, Problem> {
+pub(super) async fn find(
+    api: &Api,
+    id: Uuid,
+    tenant: &Name,
+) -> Result<Option<operations::Order>, Problem> {
     let mut db = api.accounts().pool()?.acquire().await.map_err(OperationError::from)?;
     match order::find(&mut db, id).await {
         Ok(order) => Ok(Some(order).filter(|order| order.customer == *tenant)),
