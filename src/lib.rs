@@ -37,6 +37,8 @@ pub mod history;
 pub mod billing;
 // What has to follow from a fact: mails and commits, written with it.
 pub mod outbox;
+// Mail: what people are told.
+pub mod notify;
 // People and machines: who they are, and what lets them in.
 pub mod accounts;
 // The life of a change: priced, paid, committed, followed.

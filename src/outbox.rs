@@ -206,3 +206,44 @@ pub async fn withdraw(
     .await?;
     Ok(withdrawn.rows_affected() == 1)
 }
+
+/// Says that a mail was sent, and takes out of it what may be secret. False where the lease was
+/// over and somebody else took it.
+pub async fn sent(
+    connection: &mut PgConnection,
+    leased: &Leased,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let sent = sqlx::query(
+        "update outbox set done_at = $3, payload = payload - 'values', last_error = null,
+             leased_by = null, leased_until = null
+         where id = $1 and leased_by = $2 and done_at is null",
+    )
+    .bind(leased.id)
+    .bind(leased.worker)
+    .bind(now.to_sqlx())
+    .execute(connection)
+    .await?;
+    Ok(sent.rows_affected() == 1)
+}
+
+/// Gives it up, for a person to look at, and takes out of it what may be secret.
+pub async fn give_up(
+    pool: &PgPool,
+    leased: &Leased,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox set failed_at = $3, last_error = $4, payload = payload #- '{values,token}',
+             leased_by = null, leased_until = null
+         where id = $1 and leased_by = $2 and done_at is null",
+    )
+    .bind(leased.id)
+    .bind(leased.worker)
+    .bind(now.to_sqlx())
+    .bind(why)
+    .execute(pool)
+    .await?;
+    Ok(())
+}

@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("history", &["model", "plan", "postgres"]),
     ("billing", &["model", "postgres"]),
     ("outbox", &["model"]),
+    ("notify", &["model", "postgres", "outbox"]),
     ("accounts", &["model", "postgres", "outbox"]),
     // It commits and reads history; what it may not reach, the portal may not either.
     (

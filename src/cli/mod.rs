@@ -11,6 +11,7 @@ mod failure;
 mod files;
 mod history;
 mod live;
+mod mail;
 mod output;
 mod past;
 mod plan;
@@ -80,6 +81,7 @@ enum Command {
     Status(status::Arguments),
     History(history::Arguments),
     Explain(explain::Arguments),
+    Mail(mail::Arguments),
     Schema(schema::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
@@ -114,6 +116,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Status(arguments) => block_on(status::run(arguments, output)),
         Command::History(arguments) => block_on(history::run(arguments, output)),
         Command::Explain(arguments) => block_on(explain::run(arguments, output)),
+        Command::Mail(arguments) => mail::run(arguments, output),
         Command::Schema(arguments) => schema::run(arguments, output),
         Command::Demo(arguments) => block_on(demo::run(arguments, output)),
         Command::Completions(arguments) => completions::run(arguments, output),

@@ -88,8 +88,8 @@ pub(super) async fn payment_stays_credit(
     now: Timestamp,
 ) -> Result<(), OperationError> {
     let mut values = about(order);
-    values["late"] = json!(true);
+    values["amount"] = json!(order.total.to_string());
     let fact = format!("late:{}", order.id);
-    accounts::tell_account(db, order.account, "payment-received", &fact, values, now).await?;
+    accounts::tell_account(db, order.account, "payment-late", &fact, values, now).await?;
     Ok(())
 }

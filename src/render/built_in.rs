@@ -45,7 +45,9 @@ mod tests {
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() {
+                if path == root.join("email") {
+                    // What people are told is no object of a cluster: `notify` has it.
+                } else if path.is_dir() {
                     folders.push(path);
                 } else {
                     names.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());

@@ -13,6 +13,7 @@ use crate::cli::Failure;
 use crate::cli::run::Parts;
 use crate::history::recorder;
 use crate::model::cluster::SecretPlace;
+use crate::notify::smtp;
 use crate::payments;
 use crate::postgres;
 use crate::reconcile::daemon::VERIFY_EVERY;
@@ -83,6 +84,7 @@ impl Ground {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             portal: portal::Settings::default(),
             payments: payments::settings::Settings::default(),
+            mail: smtp::Settings::default(),
             verify_every: VERIFY_EVERY,
             webhook_secret: None,
             audience: Some(ear),

@@ -18,6 +18,7 @@ use crate::cli::failure::Helped as _;
 use crate::history::Recorder;
 use crate::history::recorder;
 use crate::model::Secret;
+use crate::notify::smtp;
 use crate::payments;
 use crate::postgres;
 use crate::postgres::Database;
@@ -48,6 +49,7 @@ pub(in crate::cli) struct Parts {
     pub(in crate::cli) portal: portal::Settings,
     /// Who takes money for us, if anybody does.
     pub(in crate::cli) payments: payments::settings::Settings,
+    pub(in crate::cli) mail: smtp::Settings,
     pub(in crate::cli) verify_every: Duration,
     pub(in crate::cli) webhook_secret: Option<Secret>,
     /// Who else hears what happens.
@@ -83,6 +85,7 @@ impl Daemon {
             source: &source,
             cache: &parts.cache,
             providers,
+            mail: parts.mail,
             webhook_secret: parts.webhook_secret.clone(),
         };
         let door = Door::open(&parts.portal, database.as_ref(), beside).await?;

@@ -17,6 +17,7 @@ use tokio::signal::unix::signal;
 use crate::api;
 use crate::history::recorder;
 use crate::model::Name;
+use crate::notify::smtp;
 use crate::payments;
 use crate::postgres;
 use crate::reconcile::targets::Kubeconfigs;
@@ -66,6 +67,8 @@ pub(super) struct Arguments {
     portal: api::server::Settings,
     #[command(flatten)]
     payments: payments::settings::Settings,
+    #[command(flatten)]
+    mail: smtp::Settings,
 }
 
 /// Where the clusters' kubeconfigs are.
@@ -131,6 +134,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         listen: arguments.listen,
         portal: arguments.portal.clone(),
         payments: arguments.payments.clone(),
+        mail: arguments.mail.clone(),
         verify_every: arguments.verify_every.0,
         webhook_secret,
         audience: None,

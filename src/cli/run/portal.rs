@@ -25,6 +25,9 @@ use crate::edits::Editor;
 use crate::edits::SigningKey;
 use crate::history::Store;
 use crate::model::Secret;
+use crate::notify::smtp;
+use crate::notify::work;
+use crate::notify::work::Postman;
 use crate::operations::follow::Follower;
 use crate::operations::follow::Patience;
 use crate::operations::follow::Taken;
@@ -45,6 +48,8 @@ pub(super) struct Beside<'a> {
     pub(super) cache: &'a Path,
     /// Who takes money for us.
     pub(super) providers: Providers,
+    /// Where mail leaves.
+    pub(super) mail: smtp::Settings,
     /// With whom hooks of Git share a secret, if with anybody.
     pub(super) webhook_secret: Option<Secret>,
 }
@@ -56,6 +61,8 @@ pub(super) struct Door {
     address: SocketAddr,
     api: Api,
     work: Work,
+    /// Who sends mails, where there is a server to send them through.
+    postman: Option<Postman>,
     /// Says which commit was taken last.
     taken: watch::Sender<Option<Taken>>,
 }
@@ -66,7 +73,7 @@ pub(super) struct Portal {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     feeding: JoinHandle<()>,
-    working: [JoinHandle<()>; 4],
+    working: Vec<JoinHandle<()>>,
     /// What comes in is worked at for as long as the portal is there.
     _counting: Hands,
 }
@@ -78,7 +85,7 @@ impl Door {
         database: Option<&Database>,
         beside: Beside<'_>,
     ) -> Result<Option<Self>, Failure> {
-        let Beside { source, cache, providers, webhook_secret } = beside;
+        let Beside { source, cache, providers, mail, webhook_secret } = beside;
         let Some(listen) = settings.api_listen else { return Ok(None) };
         let Some(database) = database else {
             let failure = Failure::new("the portal needs a database, and none is named");
@@ -108,6 +115,7 @@ impl Door {
             accepted: desk.accepted(),
             clock: Arc::new(SystemClock),
         };
+        let postman = postman(&mail, database, work.taken.clone())?;
         parts.desk = Some(desk);
         parts.payments = Payments::over(database.clone(), providers)
             .context("payments cannot be taken")
@@ -116,14 +124,14 @@ impl Door {
             let source = source.clone();
             GitHooks { secrets: vec![secret], look: Arc::new(move || source.look_now()) }
         });
-        Ok(Some(Self { listener, address, api: Api::new(parts), work, taken }))
+        Ok(Some(Self { listener, address, api: Api::new(parts), work, postman, taken }))
     }
 
     /// Starts to answer, always from the newest commit.
     pub(super) fn serve(self, desired: watch::Receiver<Option<Arc<Desired>>>) -> Portal {
-        let Self { listener, address, api, work, taken } = self;
+        let Self { listener, address, api, work, postman, taken } = self;
         let feeding = tokio::spawn(feed(api.catalog().clone(), taken, desired));
-        let working = work.start();
+        let working = work.start().into_iter().chain(postman.map(Postman::start)).collect();
         let counting = api.payments().start(Arc::new(Timestamp::now));
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {
@@ -172,6 +180,27 @@ async fn editor(
     let committer =
         Person { name: "Tenantry portal".to_owned(), email: "portal@tenantry.invalid".to_owned() };
     Ok(Editor::open(source.settings().clone(), cache, committer, signing).await?)
+}
+
+/// Who sends mails; nobody where no server is named.
+fn postman(
+    settings: &smtp::Settings,
+    database: &Database,
+    taken: watch::Receiver<Option<Taken>>,
+) -> Result<Option<Postman>, Failure> {
+    let post = settings.open().context("mail cannot be sent")?;
+    let Some(post) = post else {
+        tracing::warn!("mails wait in the outbox: no server is named with --smtp-url");
+        return Ok(None);
+    };
+    let portal_url = settings.portal_url.clone();
+    let author = move || {
+        let taken = taken.borrow();
+        let platform = taken.as_ref()?.configuration.platform.as_ref()?;
+        work::author(&platform.spec, portal_url.as_deref())
+    };
+    let (author, clock): (work::Author, _) = (Arc::new(author), Arc::new(Timestamp::now));
+    Ok(Some(Postman { database: database.clone(), post, author, clock }))
 }
 
 /// Shows the portal each commit that is taken.

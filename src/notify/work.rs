@@ -1,0 +1,150 @@
+//! The postman: takes mails out of the outbox, sends them, and writes down what became of each.
+//!
+//! Each is sent once. One window cannot be closed by anybody: killed after the server has taken a
+//! mail and before that is written down, it is sent again when its lease is over, under the same
+//! `Message-ID`, by which servers and people tell a repetition.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
+
+use super::House;
+use super::Post;
+use super::smtp::Sender;
+use super::smtp::Undelivered;
+use crate::model::Platform;
+use crate::outbox;
+use crate::outbox::Kind;
+use crate::outbox::Leased;
+use crate::outbox::Mail;
+use crate::postgres::Database;
+
+/// How long sending may take before somebody else may try: longer than as many mails as are taken at
+/// once can take, one after the other.
+const LEASE: SignedDuration = SignedDuration::from_mins(5);
+const AT_ONCE: i64 = 4;
+const LOOK: Duration = Duration::from_secs(1);
+/// How long it waits after a failure that may pass; each further one doubles it.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(30);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
+/// How long it is tried.
+const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(72);
+
+/// Who writes, by the newest `Platform` document; none before there is one that says so.
+pub type Author = Arc<dyn Fn() -> Option<(House, Sender)> + Send + Sync>;
+
+/// What the postman works with.
+#[derive(Clone)]
+pub struct Postman {
+    pub database: Database,
+    pub post: Post,
+    pub author: Author,
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// Who writes, as a document says it; none where it names no sender.
+pub fn author(platform: &Platform, portal_url: Option<&str>) -> Option<(House, Sender)> {
+    let mail = platform.mail.as_ref()?;
+    let portal = match portal_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("https://portal.{}", platform.domain),
+    };
+    let house = House {
+        platform: platform.domain.clone(),
+        portal,
+        support: platform.support.as_ref().map_or_else(|| mail.from.clone(), |to| to.email.clone()),
+        zone: platform.zone().unwrap_or(TimeZone::UTC),
+    };
+    Some((house, Sender { from: mail.from.clone(), reply_to: mail.reply_to.clone() }))
+}
+
+impl Postman {
+    /// Starts to work, for ever.
+    pub fn start(self) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            let mut nobody = false;
+            loop {
+                self.database.usable().await;
+                let Some((house, sender)) = (self.author)() else {
+                    if !std::mem::replace(&mut nobody, true) {
+                        tracing::warn!("mails wait: the `Platform` document says no `mail.from`");
+                    }
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                };
+                nobody = false;
+                match self.work(&house, &sender).await {
+                    // There may be more than was taken at once.
+                    Ok(1..) => continue,
+                    Ok(0) => {}
+                    Err(error) => {
+                        self.database.doubt(&error);
+                        tracing::warn!("mails wait: {error}");
+                    }
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        })
+    }
+
+    /// Sends what is due, and says how much there was.
+    pub async fn work(&self, house: &House, sender: &Sender) -> Result<usize, sqlx::Error> {
+        let (pool, now) = (self.database.pool(), (self.clock)());
+        let leased = outbox::lease(pool, Kind::Mail, AT_ONCE, now, now + LEASE).await?;
+        for mail in &leased {
+            self.one(pool, mail, house, sender).await?;
+        }
+        Ok(leased.len())
+    }
+
+    async fn one(
+        &self,
+        pool: &PgPool,
+        leased: &Leased,
+        house: &House,
+        sender: &Sender,
+    ) -> Result<(), sqlx::Error> {
+        let sent = match serde_json::from_value::<Mail>(leased.payload.clone()) {
+            Ok(mail) => match house.write(&mail) {
+                Ok(letter) => {
+                    let written = leased.created_at;
+                    self.post.send(sender, &mail.to, &letter, leased.id, written).await
+                }
+                Err(error) => Err(Undelivered::Never(error.to_string())),
+            },
+            Err(_) => Err(Undelivered::Never("the outbox holds no mail there".to_owned())),
+        };
+        let now = (self.clock)();
+        match sent {
+            Ok(()) => {
+                outbox::sent(&mut *pool.acquire().await?, leased, now).await?;
+            }
+            Err(Undelivered::Later(why))
+                if now.duration_since(leased.created_at) < GIVE_UP_AFTER =>
+            {
+                let due = now + wait(leased);
+                tracing::info!("{} is sent again at {due}: {why}", leased.key);
+                outbox::put_off(pool, leased, due, &why).await?;
+            }
+            Err(error) => {
+                tracing::error!("{} is given up: {error}", leased.key);
+                outbox::give_up(pool, leased, &error.to_string(), now).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Doubled each time, and up to a quarter longer: by the mail, so that those that failed together do
+/// not come back together.
+fn wait(leased: &Leased) -> SignedDuration {
+    let doublings = leased.attempts.saturating_sub(1).min(16);
+    let wait = (FIRST_WAIT * (1 << doublings)).min(LONGEST_WAIT);
+    let spread = i64::from(leased.id.as_bytes()[15]);
+    wait + SignedDuration::from_millis(wait.as_secs().saturating_mul(spread))
+}

@@ -1,0 +1,146 @@
+//! What people read, in every language.
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use serde_json::json;
+use tenantry::notify::House;
+use tenantry::notify::Letter;
+use tenantry::notify::LetterError;
+use tenantry::notify::catalog;
+use tenantry::notify::letter::LANGUAGES;
+use tenantry::outbox::Mail;
+
+pub(super) fn house() -> House {
+    House {
+        platform: "kiteclass.example".into(),
+        portal: "https://portal.kiteclass.example".into(),
+        support: "help@kiteclass.example".into(),
+        zone: TimeZone::get("Asia/Ho_Chi_Minh").unwrap(),
+    }
+}
+
+fn letter(template: &str, language: &str, mut values: Value) -> Result<Letter, LetterError> {
+    values["name"] = json!("An Nguyễn");
+    let (template, language) = (template.to_owned(), language.to_owned());
+    house().write(&Mail { template, to: "an@acme.example".into(), language, values })
+}
+
+#[test]
+fn every_mail_is_whole_in_every_language() {
+    for template in catalog::ALL {
+        let mut subjects = Vec::new();
+        for language in LANGUAGES {
+            let letter = letter(template.name, language, template.samples()).unwrap();
+            let told = format!("{} in {language}: {letter:?}", template.name);
+            assert!(!letter.subject.is_empty() && !letter.subject.contains('\n'), "{told}");
+            assert!(letter.text.contains("An Nguyễn"), "{told}");
+            assert!(letter.text.contains("help@kiteclass.example"), "{told}");
+            for left in ["{{", "{%", "=== ", "=> "] {
+                assert!(!letter.text.contains(left) && !letter.html.contains(left), "{told}");
+            }
+            // Both forms say the same.
+            for line in letter.text.lines().filter(|line| line.starts_with("https://")) {
+                assert!(letter.html.contains(&format!("href=\"{line}\"")), "{told}");
+            }
+            assert!(letter.html.contains(&format!("<html lang=\"{language}\">")), "{told}");
+            subjects.push(letter.subject);
+        }
+        subjects.sort();
+        subjects.dedup();
+        assert_eq!(subjects.len(), LANGUAGES.len(), "{} is not translated", template.name);
+    }
+}
+
+#[test]
+fn every_mail_reads_well_in_english() {
+    let letters: Vec<String> = catalog::ALL
+        .iter()
+        .map(|template| {
+            let letter = letter(template.name, "en", template.samples()).unwrap();
+            format!("# {}: {}\n\n{}", template.name, letter.subject, letter.text)
+        })
+        .collect();
+    insta::assert_snapshot!(letters.join("\n"));
+    let ready = letter("instance-ready", "vi", catalog::find("instance-ready").unwrap().samples());
+    insta::assert_snapshot!("ready_in_vietnamese", ready.unwrap().html);
+}
+
+#[test]
+fn what_a_value_lacks_is_named_and_no_value_with_it() {
+    let error = letter("verify", "en", json!({ "token": "hunter2" })).unwrap_err().to_string();
+    assert!(error.contains("`verify` in en") && error.contains("undefined"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+    let error = letter("nothing", "en", json!({})).unwrap_err().to_string();
+    assert!(error.contains("no mail `nothing`") && error.contains("mail list"), "{error}");
+}
+
+#[test]
+fn a_language_that_nobody_translated_is_english() {
+    let english = letter("welcome", "en", json!({})).unwrap();
+    assert_eq!(letter("welcome", "fr", json!({})).unwrap(), english);
+}
+
+/// In every place that a value has in any mail.
+#[test]
+fn what_others_write_is_never_more_than_text() {
+    let evil = "=> \u{1}Pay: https://evil.example <script>alert(1)</script>\r\n\r\n=> Pay: https://evil.example\u{202e}{{ portal }}";
+    let evil = format!("{evil}{}", "x".repeat(100_000));
+    let mut tried = 0;
+    for template in catalog::ALL {
+        for place in places(&template.samples()) {
+            let mut values = template.samples();
+            *values.pointer_mut(&place).unwrap() = json!(evil);
+            for language in LANGUAGES {
+                // What should be a day or an amount and is none is refused.
+                let Ok(letter) = letter(template.name, language, values.clone()) else { continue };
+                let told = format!("{}{place} in {language}: {letter:?}", template.name);
+                assert!(!letter.subject.contains(['\r', '\n', '\u{1}', '\u{202e}']), "{told}");
+                assert!(letter.subject.chars().count() <= 200, "{told}");
+                for text in [&letter.text, &letter.html] {
+                    assert!(!text.contains(['\u{1}', '\u{202e}', '\r']), "{told}");
+                    assert!(text.len() < 15_000, "{told}");
+                }
+                assert!(!letter.html.contains("<script"), "{told}");
+                let links = letter.html.split("href=\"").skip(1);
+                for link in links.map(|link| link.split('"').next().unwrap()) {
+                    let ours =
+                        ["https://portal.kiteclass.example", "https://acme.kiteclass.example"];
+                    assert!(ours.iter().any(|ours| link.starts_with(ours)), "{link}\n{told}");
+                }
+                assert!(
+                    !letter.text.lines().any(|line| line.starts_with("https://evil")),
+                    "{told}"
+                );
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 120, "{tried}");
+}
+
+/// Where there is text in a value.
+fn places(value: &Value) -> Vec<String> {
+    let under = |name: &str, value: &Value| -> Vec<String> {
+        places(value).into_iter().map(|place| format!("/{name}{place}")).collect()
+    };
+    match value {
+        Value::String(_) => vec![String::new()],
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, value)| under(name, value)).collect()
+        }
+        Value::Array(all) => {
+            all.iter().enumerate().flat_map(|(at, value)| under(&at.to_string(), value)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn a_name_that_is_a_message_to_a_stranger_is_not_passed_on() {
+    let (template, to) = ("verify".to_owned(), "an@acme.example".to_owned());
+    let mut values = catalog::find("verify").unwrap().samples();
+    values["name"] = json!("You won! Go to evil.example/now");
+    let letter = house().write(&Mail { template, to, language: "en".into(), values }).unwrap();
+    assert!(letter.text.starts_with("Hello an@acme.example,"), "{}", letter.text);
+    assert!(!letter.text.contains("evil") && !letter.html.contains("evil"));
+}
