@@ -21,9 +21,11 @@ use crate::api::GitHooks;
 use crate::api::server;
 use crate::cli::Failure;
 use crate::cli::failure::Helped as _;
+use crate::cli::jobs;
 use crate::edits::Editor;
 use crate::edits::SigningKey;
 use crate::history::Store;
+use crate::jobs::Runner;
 use crate::model::Secret;
 use crate::operations::follow::Follower;
 use crate::operations::follow::Patience;
@@ -67,6 +69,7 @@ pub(super) struct Portal {
     serving: JoinHandle<std::io::Result<()>>,
     feeding: JoinHandle<()>,
     working: [JoinHandle<()>; 4],
+    running: JoinHandle<()>,
     /// What comes in is worked at for as long as the portal is there.
     _counting: Hands,
 }
@@ -123,6 +126,15 @@ impl Door {
     pub(super) fn serve(self, desired: watch::Receiver<Option<Arc<Desired>>>) -> Portal {
         let Self { listener, address, api, work, taken } = self;
         let feeding = tokio::spawn(feed(api.catalog().clone(), taken, desired));
+        let runner = Runner {
+            jobs: jobs::registry(),
+            name: jobs::runner_name(),
+            accounts: api.accounts().clone(),
+            payments: api.payments().clone(),
+            taken: work.taken.clone(),
+            clock: Arc::clone(&work.clock),
+        };
+        let running = tokio::spawn(runner.run());
         let working = work.start();
         let counting = api.payments().start(Arc::new(Timestamp::now));
         let (stop, stopped) = oneshot::channel();
@@ -133,7 +145,7 @@ impl Door {
             };
             server::serve(listener, api.router(Router::new()), stopped).await
         });
-        Portal { address, stop, serving, feeding, working, _counting: counting }
+        Portal { address, stop, serving, feeding, working, running, _counting: counting }
     }
 }
 
@@ -147,6 +159,8 @@ impl Portal {
         self.feeding.abort();
         // What is under way is in the outbox, and goes on when the daemon starts again.
         self.working.iter().for_each(JoinHandle::abort);
+        // A job that is broken off is done anew when its lease is over.
+        self.running.abort();
         // It may have ended already.
         let _ = self.stop.send(());
         if let Ok(Err(error)) = self.serving.await {
