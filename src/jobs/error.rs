@@ -9,6 +9,7 @@ use crate::billing::ledger::LedgerError;
 use crate::billing::terms::TermError;
 use crate::operations::OperationError;
 use crate::payments::PaymentError;
+use crate::postgres::is_away;
 
 /// Why a job failed, or could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -39,4 +40,19 @@ pub enum JobError {
     Operation(#[from] OperationError),
     #[error("the database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
+}
+
+impl JobError {
+    /// Whether something was away, so that it fails for everybody alike.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Database(error)
+            | Self::Invoice(InvoiceError::Database(error))
+            | Self::Term(TermError::Database(error)) => is_away(error),
+            Self::Ledger(error) | Self::Invoice(InvoiceError::Ledger(error)) => error.is_passing(),
+            Self::Account(AccountError::Away) | Self::Payment(PaymentError::Away) => true,
+            Self::Operation(error) => error.is_passing(),
+            _ => false,
+        }
+    }
 }

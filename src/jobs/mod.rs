@@ -19,6 +19,7 @@ mod runner;
 // What is done.
 mod alert;
 mod cleaning;
+mod lifecycle;
 mod money;
 
 pub use error::JobError;
@@ -33,5 +34,5 @@ pub use schedule::Schedule;
 
 /// The jobs of a business.
 pub fn of_a_business() -> Vec<Job> {
-    [cleaning::jobs(), money::jobs()].concat()
+    [cleaning::jobs(), money::jobs(), lifecycle::jobs()].concat()
 }

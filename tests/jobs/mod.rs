@@ -26,7 +26,7 @@ use crate::support::postgres::database;
 
 /// A clock that goes when it is told to.
 #[derive(Clone, Debug)]
-struct Told(Arc<Mutex<Timestamp>>);
+pub(crate) struct Told(pub(crate) Arc<Mutex<Timestamp>>);
 
 impl Clock for Told {
     fn now(&self) -> Timestamp {
