@@ -91,7 +91,7 @@ pub(super) fn registry() -> Arc<[Job]> {
         Schedule::Every(every),
         |ground| async move {
             let gone = idempotency::clean(&ground.accounts, ground.now).await?;
-            Ok(Report::of(format!("{gone} rows removed")))
+            Ok(Report::of(format!("{gone} rows forgotten")))
         },
     );
     let mut jobs = jobs::of_a_business();

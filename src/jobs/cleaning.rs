@@ -51,11 +51,11 @@ async fn refused(ground: Ground) -> Result<Report, JobError> {
     Ok(gone(ground.payments.clean(ground.now).await?))
 }
 
-/// What a job says that removes rows.
-pub(super) fn gone(rows: u64) -> Report {
+/// What a job says that forgets rows.
+fn gone(rows: u64) -> Report {
     Report::of(match rows {
-        0 => "nothing to remove".to_owned(),
-        1 => "1 row removed".to_owned(),
-        rows => format!("{rows} rows removed"),
+        0 => "nothing to forget".to_owned(),
+        1 => "1 row forgotten".to_owned(),
+        rows => format!("{rows} rows forgotten"),
     })
 }

@@ -104,8 +104,7 @@ impl Job {
 
     /// Does it once. What breaks off breaks nothing else.
     pub(super) async fn work(&self, ground: Ground) -> Result<Report, JobError> {
-        let working = AbortsWhenDropped(tokio::spawn((self.work)(ground)));
-        let mut working = working;
+        let mut working = AbortsWhenDropped(tokio::spawn((self.work)(ground)));
         match (&mut working.0).await {
             Ok(outcome) => outcome,
             Err(error) => Err(JobError::BrokenOff(error.to_string())),

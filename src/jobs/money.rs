@@ -69,6 +69,9 @@ async fn recognise(ground: Ground) -> Result<Report, JobError> {
         match sum {
             Ok(sum) => {
                 transaction.commit().await?;
+                if sum.is_zero() {
+                    continue;
+                }
                 let all = earned.entry(sum.currency).or_insert(Money::zero(sum.currency));
                 *all = all.checked_add(sum).map_err(ledger::LedgerError::from)?;
             }

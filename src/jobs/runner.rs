@@ -14,6 +14,7 @@ use super::Ground;
 use super::Job;
 use super::JobError;
 use super::Report;
+use super::Schedule;
 use super::job::zone_of;
 use super::row;
 use super::row::Lease;
@@ -113,9 +114,10 @@ impl Runner {
     /// The jobs that are due and can run.
     async fn look(&self, registered: &mut bool) -> Result<Vec<Job>, JobError> {
         let (now, taken) = (self.clock.now(), self.taken.borrow().clone());
-        // Before that, nobody knows in which zone the times of day are.
         if !*registered {
-            for job in self.jobs.iter() {
+            // Before a commit was read, nobody knows in which zone the times of day are.
+            let known = |job: &&Job| taken.is_some() || matches!(job.schedule, Schedule::Every(_));
+            for job in self.jobs.iter().filter(known) {
                 row::register(self.pool(), job, &zone_of(taken.as_ref()), now).await?;
             }
             *registered = taken.is_some();
@@ -125,11 +127,15 @@ impl Runner {
         Ok(jobs.filter(|job| job.is_ready(taken.as_ref())).cloned().collect())
     }
 
+    /// Runs a job that is due, and tells the log what is new of it.
     async fn one(&self, job: Job) -> &'static str {
+        let before = row::standing(self.pool(), &job, self.clock.now()).await;
+        let before = before.ok().and_then(|before| before.result).unwrap_or_default();
         match self.try_one(&job, Reason::Due).await {
             Ok(Some(Err(error))) => tracing::warn!("the job {} failed: {error}", job.name),
             Ok(Some(Ok(report))) => {
-                for finding in &report.findings {
+                let new = |finding: &&String| !before.findings.contains(finding);
+                for finding in report.findings.iter().filter(new) {
                     tracing::warn!("the job {} found: {finding}", job.name);
                 }
                 tracing::debug!("the job {} is done: {}", job.name, report.summary);

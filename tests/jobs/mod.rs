@@ -1,6 +1,7 @@
 //! Background jobs on a real PostgreSQL: who runs them, what becomes of one that fails, and what
 //! the operator sees.
 
+mod cleaning;
 mod money;
 mod running;
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tenantry::jobs::Job;
 use tenantry::jobs::JobError;
 use tenantry::jobs::Report;
+use tenantry::jobs::Runner;
 use tenantry::jobs::Schedule;
 use tokio::sync::Notify;
 
@@ -48,10 +49,11 @@ async fn of_many_replicas_one_runs_a_job_and_once_each_time() {
     let Some(world) = World::open().await else { return };
     let count = Arc::new(AtomicUsize::new(0));
     let job = counting(&count);
-    let daemons: Vec<_> =
-        (0..4).map(|number| world.daemon(&format!("daemon {number}"), &[job.clone()])).collect();
+    let daemons: Vec<_> = (0..4)
+        .map(|number| world.daemon(&format!("daemon {number}"), std::slice::from_ref(&job)))
+        .collect();
     for round in 1..=3 {
-        let ran = futures_util::future::join_all(daemons.iter().map(|daemon| daemon.tick())).await;
+        let ran = futures_util::future::join_all(daemons.iter().map(Runner::tick)).await;
         let ran: usize = ran.into_iter().map(|ran| ran.unwrap().len()).sum();
         assert_eq!((ran, count.load(Ordering::SeqCst)), (1, round));
         // It is not due again before its minute is over.
@@ -96,7 +98,7 @@ async fn the_lease_of_whoever_died_ends_and_counts_as_a_failure() {
     let Some(world) = World::open().await else { return };
     let begun = Arc::new(Notify::new());
     let job = hanging(&begun);
-    let dies = world.daemon("dies", &[job.clone()]);
+    let dies = world.daemon("dies", std::slice::from_ref(&job));
     let dying = tokio::spawn(async move { dies.tick().await });
     begun.notified().await;
     let holder = world.standing(&job).await.running.unwrap();
@@ -123,7 +125,7 @@ async fn a_run_by_hand_does_not_change_when_it_runs_by_itself() {
     let Some(world) = World::open().await else { return };
     let count = Arc::new(AtomicUsize::new(0));
     let job = counting(&count);
-    let daemon = world.daemon("daemon", &[job.clone()]);
+    let daemon = world.daemon("daemon", std::slice::from_ref(&job));
     assert_eq!(daemon.tick().await.unwrap(), ["count"]);
     let next = world.standing(&job).await.next_run;
     world.pass(10);

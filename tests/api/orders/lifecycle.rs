@@ -336,3 +336,53 @@ async fn what_costs_nothing_goes_on_by_itself() {
     assert!(document.contains("paidThrough: 2027-01-2"), "{document}");
     assert_eq!(shop.mails_so_far().await, []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cancelled_is_neither_invoiced_nor_renewed_and_what_is_removed_is_told_once() {
+    let Some(shop) = Shop::open().await else { return };
+    let (_, tenant) = shop.with_a_month().await;
+    shop.top_up(&tenant, "200.00 USD").await;
+    let path = format!("/subscriptions/{tenant}.kiteclass");
+    let cancel = async |when: &str| {
+        let token = shop.portal.log_in(EMAIL).await.access;
+        let etag = shop.etag(&path, &token).await;
+        let headers = [("if-match", etag.as_str())];
+        let path = format!("{path}?when={when}");
+        let answer = shop.portal.client.send("DELETE", &path, &token, None, &headers).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        shop.carry_out(&tenant).await;
+    };
+    cancel("end").await;
+    for day in [date(2026, 12, 17), date(2026, 12, 23), date(2026, 12, 24)] {
+        shop.noon(day);
+        shop.live(&tenant).await;
+    }
+    assert_eq!(shop.count("select count(*) from invoice").await, 1);
+    assert!(shop.document(&tenant).contains("cancelAtPeriodEnd: true"));
+    assert!(shop.document(&tenant).contains("paidThrough: 2026-12-23"), "the clock ends it");
+    cancel("now").await;
+    for _ in 0..2 {
+        let report = shop.live(&tenant).await;
+        assert!(report.findings.iter().all(|finding| !finding.contains(&tenant)), "{report:?}");
+    }
+    assert_eq!(shop.portal.mails("ended", EMAIL).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_delivered_is_earned_by_the_next_night() {
+    let Some(shop) = Shop::open().await else { return };
+    shop.with_a_month().await;
+    shop.noon(date(2026, 11, 27));
+    let job = of_a_business().into_iter().find(|job| job.name == "recognise-revenue").unwrap();
+    let runner = shop.runner(job).await;
+    for summary in ["9.90 USD", "nothing"] {
+        let report = runner.by_hand("recognise-revenue").await.unwrap();
+        // Three of thirty days of 99 USD.
+        assert!(
+            report.summary.starts_with(&format!("{summary} earned up to 2026-11-26")),
+            "{report:?}"
+        );
+        assert_eq!(report.findings, [""; 0]);
+    }
+    shop.books_balance().await;
+}
