@@ -144,6 +144,17 @@ pub(super) async fn end(
     Ok(())
 }
 
+/// Lets go of everything that somebody has taken and will not end, because they stop.
+pub(super) async fn let_go(pool: &PgPool, by: &str) -> Result<(), JobError> {
+    sqlx::query(
+        "update job set lease = null, leased_by = null, leased_until = null where leased_by = $1",
+    )
+    .bind(by)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Who runs a job now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Holder {

@@ -100,6 +100,14 @@ impl Runner {
         Err(JobError::Taken { job: job.name, by, until })
     }
 
+    /// Says that what this one has taken will not be ended by it: call it after it was stopped.
+    /// Others need not wait for the leases then.
+    pub async fn let_go(&self) {
+        if let Err(error) = row::let_go(self.pool(), &self.name).await {
+            tracing::debug!("leases of jobs end by themselves: {error}");
+        }
+    }
+
     fn pool(&self) -> &PgPool {
         self.accounts.database().pool()
     }

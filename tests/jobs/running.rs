@@ -121,6 +121,23 @@ async fn the_lease_of_whoever_died_ends_and_counts_as_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_stops_in_order_leaves_nothing_to_wait_for() {
+    let Some(world) = World::open().await else { return };
+    let begun = Arc::new(Notify::new());
+    let job = hanging(&begun);
+    let stops = world.daemon("stops", std::slice::from_ref(&job));
+    let running = tokio::spawn(stops.clone().run());
+    begun.notified().await;
+    running.abort();
+    drop(running.await);
+    stops.let_go().await;
+    let mut next = counting(&Arc::default());
+    next.name = "hang";
+    assert_eq!(world.daemon("next", &[next]).tick().await.unwrap(), ["hang"]);
+    assert_eq!(world.standing(&job).await.failures, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_by_hand_does_not_change_when_it_runs_by_itself() {
     let Some(world) = World::open().await else { return };
     let count = Arc::new(AtomicUsize::new(0));

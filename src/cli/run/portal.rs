@@ -69,6 +69,7 @@ pub(super) struct Portal {
     serving: JoinHandle<std::io::Result<()>>,
     feeding: JoinHandle<()>,
     working: [JoinHandle<()>; 4],
+    runner: Runner,
     running: JoinHandle<()>,
     /// What comes in is worked at for as long as the portal is there.
     _counting: Hands,
@@ -134,7 +135,7 @@ impl Door {
             taken: work.taken.clone(),
             clock: Arc::clone(&work.clock),
         };
-        let running = tokio::spawn(runner.run());
+        let running = tokio::spawn(runner.clone().run());
         let working = work.start();
         let counting = api.payments().start(Arc::new(Timestamp::now));
         let (stop, stopped) = oneshot::channel();
@@ -145,7 +146,7 @@ impl Door {
             };
             server::serve(listener, api.router(Router::new()), stopped).await
         });
-        Portal { address, stop, serving, feeding, working, running, _counting: counting }
+        Portal { address, stop, serving, feeding, working, runner, running, _counting: counting }
     }
 }
 
@@ -159,8 +160,9 @@ impl Portal {
         self.feeding.abort();
         // What is under way is in the outbox, and goes on when the daemon starts again.
         self.working.iter().for_each(JoinHandle::abort);
-        // A job that is broken off is done anew when its lease is over.
+        // A job that is broken off is done anew by whoever is next.
         self.running.abort();
+        self.runner.let_go().await;
         // It may have ended already.
         let _ = self.stop.send(());
         if let Ok(Err(error)) = self.serving.await {
