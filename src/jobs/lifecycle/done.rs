@@ -81,3 +81,26 @@ pub(super) async fn became(
     .await?;
     Ok(())
 }
+
+/// Which changes of a subscription's document failed lately, and why.
+pub(super) async fn failed(
+    db: &mut PgConnection,
+    id: &SubscriptionId,
+    now: Timestamp,
+) -> Result<Vec<String>, JobError> {
+    let rows: Vec<(String, Option<String>)> = sqlx::query_as(
+        "select key, operation.message
+         from lifecycle_effect join operation on operation.id = operation_id
+         where lifecycle_effect.subscription = $1 and state = 'failed' and ended_at > $2
+         order by ended_at",
+    )
+    .bind(id.to_string())
+    .bind(stamp(now - AGAIN))
+    .fetch_all(db)
+    .await?;
+    let told = |(key, why): (String, Option<String>)| {
+        let why = why.unwrap_or_else(|| "nobody knows why".to_owned());
+        format!("{key} was not committed, and is tried again within the hour: {why}")
+    };
+    Ok(rows.into_iter().map(told).collect())
+}

@@ -159,6 +159,8 @@ async fn one(
             break;
         }
     }
+    let mut connection = pool.acquire().await?;
+    findings.extend(done::failed(&mut connection, &subject.id, now).await?);
     Ok(carried)
 }
 

@@ -386,3 +386,31 @@ async fn what_was_delivered_is_earned_by_the_next_night() {
     }
     shop.books_balance().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_failed_is_tried_again_an_hour_later_if_it_is_still_due() {
+    let Some(shop) = Shop::open().await else { return };
+    let (_, tenant) = shop.with_a_month().await;
+    shop.top_up(&tenant, "200.00 USD").await;
+    shop.noon(date(2026, 12, 23));
+    let runner = shop.runner(lifecycle()).await;
+    runner.by_hand("lifecycle").await.unwrap();
+    // As where the repository was broken by somebody, and validation refused the commit.
+    for statement in [
+        "update operation set state = 'failed', ended_at = updated_at where kind = 'extend'",
+        "delete from outbox where kind = 'commit' and done_at is null",
+    ] {
+        sqlx::query(statement).execute(&shop.portal.pool).await.unwrap();
+    }
+    let report = shop.live(&tenant).await;
+    assert!(
+        report.findings.iter().any(|finding| finding.contains("was not committed")),
+        "{report:?}"
+    );
+    assert!(shop.document(&tenant).contains("paidThrough: 2026-12-23"), "not at once");
+    shop.portal.wait(jiff::SignedDuration::from_mins(61));
+    shop.live(&tenant).await;
+    assert!(shop.document(&tenant).contains("paidThrough: 2027-01-23"));
+    assert_eq!(shop.count("select max(attempts)::bigint from lifecycle_effect").await, 2);
+    assert_eq!(shop.wallet(&tenant, "USD").await, (20_000 - MONTH, 0), "it is paid once");
+}
