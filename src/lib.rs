@@ -9,6 +9,14 @@
 //!      edits: the portal's changes, as commits         history, metrics
 //! ```
 //!
+//! The portal beside it commits, and does nothing else to the world:
+//!
+//! ```text
+//!      api ──► operations ──► edits ──► Git          accounts, billing, payments ──► PostgreSQL
+//!                  ▲
+//!                jobs: what is due by the clock; they join what the portal is made of
+//! ```
+//!
 //! Decisions stand in the middle and are pure: `model`, `validate`, `render` and `plan` see no
 //! client, no socket, no clock and no environment. Effects stand at the edges, and the edges do
 //! not know each other: only `reconcile` joins them. `tests/architecture.rs` keeps it so.
@@ -45,6 +53,8 @@ pub mod accounts;
 pub mod operations;
 // Money that comes in: what providers say, believed where it is proven, once in effect.
 pub mod payments;
+// What is done again and again without anybody asking: each once, however many daemons there are.
+pub mod jobs;
 // The portal: it reads, and writes commits; it reaches no cluster and no host.
 pub mod api;
 // The junction: where what is wanted meets what is there.

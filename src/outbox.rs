@@ -247,3 +247,20 @@ pub async fn give_up(
     .await?;
     Ok(())
 }
+
+/// Forgets what was done before a time. Of a mail its key stays, because nothing else says that the
+/// fact was told; whom it went to and what it said goes. Says how many rows that were.
+pub async fn clean(pool: &PgPool, before: Timestamp) -> Result<u64, sqlx::Error> {
+    let mails = sqlx::query(
+        "update outbox set payload = '{}', result = null
+         where kind = 'mail' and done_at <= $1 and payload <> '{}'",
+    )
+    .bind(before.to_sqlx())
+    .execute(pool)
+    .await?;
+    let rest = sqlx::query("delete from outbox where kind <> 'mail' and done_at <= $1")
+        .bind(before.to_sqlx())
+        .execute(pool)
+        .await?;
+    Ok(mails.rows_affected() + rest.rows_affected())
+}

@@ -31,6 +31,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("payments", &["model", "postgres", "billing", "outbox", "accounts"]),
+    // It joins what the portal is made of; what that may not reach, a job may not either.
+    (
+        "jobs",
+        &[
+            "model",
+            "validate",
+            "postgres",
+            "history",
+            "billing",
+            "outbox",
+            "accounts",
+            "operations",
+            "payments",
+        ],
+    ),
     ("telemetry", &["settings"]),
     (
         "reconcile",

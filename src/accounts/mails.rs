@@ -101,14 +101,40 @@ pub async fn tell_tenant(
     values: &Value,
     now: Timestamp,
 ) -> Result<usize, AccountError> {
-    let rows: Vec<(Uuid, String, String, String)> = sqlx::query_as(
+    let whom = sqlx::query_as(
         "select id, email, name, language from user_account
          where tenant = $1 and verified_at is not null and disabled_at is null order by id",
-    )
-    .bind(tenant.as_str())
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(AccountError::of)?;
+    );
+    let rows = whom.bind(tenant.as_str()).fetch_all(&mut *connection).await;
+    let rows = rows.map_err(AccountError::of)?;
+    tell_all(connection, template, fact, rows, values, now).await
+}
+
+/// Mails a fact to everybody who works for the operator and whom mails reach, each once. Says to how
+/// many.
+pub async fn tell_operators(
+    connection: &mut PgConnection,
+    template: &str,
+    fact: &str,
+    values: &Value,
+    now: Timestamp,
+) -> Result<usize, AccountError> {
+    let whom = sqlx::query_as(
+        "select id, email, name, language from user_account
+         where role <> 'customer' and verified_at is not null and disabled_at is null order by id",
+    );
+    let rows = whom.fetch_all(&mut *connection).await.map_err(AccountError::of)?;
+    tell_all(connection, template, fact, rows, values, now).await
+}
+
+async fn tell_all(
+    connection: &mut PgConnection,
+    template: &str,
+    fact: &str,
+    rows: Vec<(Uuid, String, String, String)>,
+    values: &Value,
+    now: Timestamp,
+) -> Result<usize, AccountError> {
     let mut told = 0;
     for (account, email, name, language) in rows {
         let to = Recipient { account, email, name, language };

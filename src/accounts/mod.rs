@@ -47,6 +47,7 @@ pub use error::Invalid;
 pub use keys::Keys;
 pub use login::LoggedIn;
 pub use mails::tell_account;
+pub use mails::tell_operators;
 pub use mails::tell_tenant;
 pub use me::Person;
 pub use principal::Means;

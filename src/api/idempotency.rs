@@ -41,6 +41,7 @@ use super::openapi;
 use super::problem;
 use super::problem::Problem;
 use crate::accounts::AccountError;
+use crate::accounts::Accounts;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -317,12 +318,12 @@ fn replay(status: u16, headers: &BTreeMap<String, String>, body: Vec<u8>) -> Res
 }
 
 /// Forgets answers that are older than they are kept.
-pub async fn clean(api: &Api, now: Timestamp) -> Result<u64, AccountError> {
+pub async fn clean(accounts: &Accounts, now: Timestamp) -> Result<u64, AccountError> {
     let gone = sqlx::query("delete from idempotency where created_at <= $1")
         .bind((now - KEPT).to_sqlx())
-        .execute(api.accounts().pool()?)
+        .execute(accounts.pool()?)
         .await
-        .map_err(api.accounts().failed())?;
+        .map_err(accounts.failed())?;
     Ok(gone.rows_affected())
 }
 

@@ -13,6 +13,7 @@ use serde::de;
 use uuid::Uuid;
 
 use crate::model::SubscriptionId;
+use crate::model::money::Currency;
 
 /// The name of one operation: 1 to 200 visible ASCII characters, such as
 /// `renew:acme/school:2026-03-31`.
@@ -53,6 +54,11 @@ impl OperationKey {
     /// The suspension for an invoice that was not paid.
     pub fn suspension(subscription: &SubscriptionId, invoice: Uuid) -> Self {
         Self(format!("suspend:{subscription}:{invoice}"))
+    }
+
+    /// What a subscription earned on a day.
+    pub fn recognition(subscription: &SubscriptionId, currency: Currency, day: Date) -> Self {
+        Self(format!("recognise:{subscription}:{currency}:{day}"))
     }
 
     /// Any other effect that a subscription has on a day, such as its removal.

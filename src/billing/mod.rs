@@ -25,6 +25,7 @@ mod cursor;
 pub mod ledger;
 pub mod invoice;
 pub mod terms;
+pub mod recognition;
 // What is due when.
 pub mod lifecycle;
 

@@ -1,6 +1,8 @@
 //! Terms: the days of a subscription that were bought or given, with what follows when they are not
 //! followed by others. They are the truth about what is paid; `paidThrough` in Git is its echo.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -150,6 +152,26 @@ pub async fn last(
          from subscription_term where subscription = $1 order by starts desc limit 1",
     );
     read(row.bind(subscription.to_string()).fetch_optional(db).await?)
+}
+
+/// The last days that were sold of every subscription, by its name.
+pub async fn last_of_all(
+    db: &mut PgConnection,
+) -> Result<BTreeMap<SubscriptionId, BoughtTerm>, TermError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select distinct on (subscription)
+             id, subscription, starts, ends, anchor, invoice_id, paid_by, expires_at, grace_until, purge_after
+         from subscription_term order by subscription, starts desc",
+    )
+    .fetch_all(db)
+    .await?;
+    let mut all = BTreeMap::new();
+    for row in rows {
+        if let Some(term) = read(Some(row))? {
+            all.insert(term.subscription.clone(), term);
+        }
+    }
+    Ok(all)
 }
 
 async fn by_key(

@@ -10,6 +10,7 @@ mod explain;
 mod failure;
 mod files;
 mod history;
+mod jobs;
 mod live;
 mod mail;
 mod output;
@@ -78,6 +79,7 @@ enum Command {
     Run(Box<run::Arguments>),
     Accept(accept::Arguments),
     Admin(admin::Arguments),
+    Jobs(jobs::Arguments),
     Status(status::Arguments),
     History(history::Arguments),
     Explain(explain::Arguments),
@@ -113,6 +115,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Run(arguments) => block_on(run::run(arguments, output)),
         Command::Accept(arguments) => block_on(accept::run(arguments, output)),
         Command::Admin(arguments) => block_on(admin::run(arguments, output)),
+        Command::Jobs(arguments) => block_on(jobs::run(arguments, output)),
         Command::Status(arguments) => block_on(status::run(arguments, output)),
         Command::History(arguments) => block_on(history::run(arguments, output)),
         Command::Explain(arguments) => block_on(explain::run(arguments, output)),

@@ -1,8 +1,8 @@
 //! The postman: takes mails out of the outbox, sends them, and writes down what became of each.
 //!
-//! Each is sent once. One window cannot be closed by anybody: killed after the server has taken a
-//! mail and before that is written down, it is sent again when its lease is over, under the same
-//! `Message-ID`, by which servers and people tell a repetition.
+//! Each is sent once. One window cannot be closed by anybody: whoever is killed, or loses the server
+//! or the database, after the server has taken a mail and before that is written down, sends it again
+//! when its lease is over, under the same `Message-ID`, by which servers and people tell a repetition.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sqlx::PgPool;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::House;
@@ -24,14 +25,14 @@ use crate::outbox::Leased;
 use crate::outbox::Mail;
 use crate::postgres::Database;
 
-/// How long sending may take before somebody else may try: longer than as many mails as are taken at
-/// once can take, one after the other.
-const LEASE: SignedDuration = SignedDuration::from_mins(5);
-const AT_ONCE: i64 = 4;
+/// How long sending may take before somebody else may try: longer than a server is waited for.
+const LEASE: SignedDuration = SignedDuration::from_mins(3);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long it waits after a failure that may pass; each further one doubles it.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(30);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
+/// How long a mail that is on its way may take when we stop.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// How long it is tried.
 const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(72);
 
@@ -63,39 +64,68 @@ pub fn author(platform: &Platform, portal_url: Option<&str>) -> Option<(House, S
     Some((house, Sender { from: mail.from.clone(), reply_to: mail.reply_to.clone() }))
 }
 
+/// A postman at work.
+#[derive(Debug)]
+pub struct Sending {
+    stop: watch::Sender<bool>,
+    work: JoinHandle<()>,
+}
+
+impl Sending {
+    /// Ends once the mail that is on its way is there, or it has taken too long.
+    pub async fn stop(mut self) {
+        // It may have ended already.
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(FAREWELL, &mut self.work).await.is_err() {
+            self.work.abort();
+        }
+    }
+}
+
 impl Postman {
-    /// Starts to work, for ever.
-    pub fn start(self) -> JoinHandle<()> {
-        tokio::spawn(async move {
+    /// Starts to work, until it is stopped.
+    pub fn start(self) -> Sending {
+        let (stop, mut stopped) = watch::channel(false);
+        let work = tokio::spawn(async move {
             let mut nobody = false;
-            loop {
-                self.database.usable().await;
-                let Some((house, sender)) = (self.author)() else {
-                    if !std::mem::replace(&mut nobody, true) {
-                        tracing::warn!("mails wait: the `Platform` document says no `mail.from`");
-                    }
-                    tokio::time::sleep(LOOK).await;
-                    continue;
+            while !*stopped.borrow() {
+                let more = tokio::select! {
+                    // A mail that is on its way arrives first: this is looked at between two.
+                    () = self.database.usable() => self.next(&mut nobody).await,
+                    _ = stopped.changed() => return,
                 };
-                nobody = false;
-                match self.work(&house, &sender).await {
-                    // There may be more than was taken at once.
-                    Ok(1..) => continue,
-                    Ok(0) => {}
-                    Err(error) => {
-                        self.database.doubt(&error);
-                        tracing::warn!("mails wait: {error}");
-                    }
+                if !more && tokio::time::timeout(LOOK, stopped.changed()).await.is_ok() {
+                    return;
                 }
-                tokio::time::sleep(LOOK).await;
             }
-        })
+        });
+        Sending { stop, work }
     }
 
-    /// Sends what is due, and says how much there was.
+    /// Sends one, and says whether there was one. Whether nobody may write is told once.
+    async fn next(&self, nobody: &mut bool) -> bool {
+        let Some((house, sender)) = (self.author)() else {
+            if !std::mem::replace(nobody, true) {
+                tracing::warn!("mails wait: the `Platform` document says no `mail.from`");
+            }
+            return false;
+        };
+        *nobody = false;
+        match self.work(&house, &sender).await {
+            Ok(sent) => sent > 0,
+            Err(error) => {
+                self.database.doubt(&error);
+                tracing::warn!("mails wait: {error}");
+                false
+            }
+        }
+    }
+
+    /// Sends the one that is due first, and says how many there were. It takes no second one along,
+    /// which would have to wait for the first.
     pub async fn work(&self, house: &House, sender: &Sender) -> Result<usize, sqlx::Error> {
         let (pool, now) = (self.database.pool(), (self.clock)());
-        let leased = outbox::lease(pool, Kind::Mail, AT_ONCE, now, now + LEASE).await?;
+        let leased = outbox::lease(pool, Kind::Mail, 1, now, now + LEASE).await?;
         for mail in &leased {
             self.one(pool, mail, house, sender).await?;
         }

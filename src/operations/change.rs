@@ -49,6 +49,11 @@ pub enum Change {
         name: Name,
         day: Date,
     },
+    /// It runs up to this day at least, the day included; whatever else is said of it stays.
+    Extend {
+        name: Name,
+        day: Date,
+    },
     /// It ends with what is paid for, or does so no more.
     EndWithPeriod {
         name: Name,
@@ -95,6 +100,7 @@ impl Change {
             Self::Close { .. } => "close",
             Self::Scale { .. } => "scale",
             Self::PayThrough { .. } => "renew",
+            Self::Extend { .. } => "extend",
             Self::EndWithPeriod { ends: true, .. } => "cancel",
             Self::EndWithPeriod { ends: false, .. } => "resume",
             Self::Remove { .. } => "remove",
@@ -115,6 +121,7 @@ impl Change {
             | Self::Close { name }
             | Self::Scale { name, .. }
             | Self::PayThrough { name, .. }
+            | Self::Extend { name, .. }
             | Self::EndWithPeriod { name, .. }
             | Self::Remove { name }
             | Self::Domains { name, .. }
@@ -137,6 +144,7 @@ impl Change {
             }
             Self::Scale { name, package, .. } => format!("{tenant}: {name} is {package}"),
             Self::PayThrough { name, day } => format!("{tenant}: {name} is paid through {day}"),
+            Self::Extend { name, day } => format!("{tenant}: {name} runs through {day}"),
             Self::EndWithPeriod { name, ends: true } => {
                 format!("{tenant}: {name} ends with what is paid for")
             }
@@ -169,12 +177,9 @@ impl Change {
                 subscriptions::set_overrides(draft, tenant, name, overrides)?;
                 subscriptions::set_add_ons(draft, tenant, name, add_ons)
             }
+            Self::Extend { name, day } => extend(draft, tenant, name, *day),
             Self::PayThrough { name, day } => {
-                let there = draft.subscription(tenant, name);
-                // What was paid for further meanwhile is not cut down.
-                if there.and_then(|there| there.spec.paid_through).is_none_or(|now| now < *day) {
-                    subscriptions::set_paid_through(draft, tenant, name, Some(*day))?;
-                }
+                extend(draft, tenant, name, *day)?;
                 subscriptions::set_cancel_at_period_end(draft, tenant, name, false)?;
                 subscriptions::lift(draft, tenant, name, HoldReason::Overdue)
             }
@@ -215,7 +220,7 @@ impl Change {
             Self::Scale { name, package, .. } => {
                 find(name).is_some_and(|spec| spec.package == *package)
             }
-            Self::PayThrough { name, day } => find(name)
+            Self::PayThrough { name, day } | Self::Extend { name, day } => find(name)
                 .is_some_and(|spec| spec.paid_through.is_none_or(|through| through >= *day)),
             Self::EndWithPeriod { name, ends } => {
                 find(name).is_some_and(|spec| spec.cancel_at_period_end == *ends)
@@ -239,8 +244,17 @@ impl Change {
     /// Whether something has to become as the commit says before it is done. Days that are paid
     /// for are sold however well the pods are.
     pub fn waits_for_convergence(&self) -> bool {
-        !matches!(self, Self::PayThrough { .. })
+        !matches!(self, Self::PayThrough { .. } | Self::Extend { .. })
     }
+}
+
+/// What was paid for further meanwhile is not cut down.
+fn extend(draft: &mut Draft<'_>, tenant: &Name, name: &Name, day: Date) -> Result<(), Refused> {
+    let there = draft.subscription(tenant, name);
+    if there.and_then(|there| there.spec.paid_through).is_none_or(|now| now < day) {
+        subscriptions::set_paid_through(draft, tenant, name, Some(day))?;
+    }
+    Ok(())
 }
 
 /// Removes a subscription, and its tenant where that has nothing else.

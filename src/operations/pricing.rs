@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 
 use super::OperationError;
 use crate::billing::calendar::Anchor;
+use crate::billing::calendar::Stretch;
 use crate::billing::calendar::day_of;
 use crate::billing::invoice;
 use crate::billing::lifecycle::Timing;
@@ -43,6 +44,17 @@ pub struct Wish {
     pub package: Name,
     pub add_ons: BTreeMap<Name, u16>,
     pub overrides: Overrides,
+}
+
+impl Wish {
+    /// What somebody has.
+    pub fn of(spec: &Subscription) -> Self {
+        Self {
+            package: spec.package.clone(),
+            add_ons: spec.add_ons.clone(),
+            overrides: spec.overrides.clone(),
+        }
+    }
 }
 
 /// What is sold, with all that is needed to conclude it later, whatever has changed by then.
@@ -134,7 +146,8 @@ impl<'a> Shop<'a> {
         })
     }
 
-    fn lifecycle(&self, package: &Package) -> Lifecycle {
+    /// By which rules what has this package ends.
+    pub fn lifecycle(&self, package: &Package) -> Lifecycle {
         package.lifecycle.clone().unwrap_or_else(|| self.platform.lifecycle.clone())
     }
 
@@ -202,9 +215,21 @@ impl<'a> Shop<'a> {
             (paid_until, 0)
         };
         let stretch = anchor.stretch_from(from.max(first), notice)?;
-        let quote = self.tariff(package).renewal(choice(wish, package), &stretch)?;
-        let sale = self.sale(wish, quote, first, buyer)?;
+        let sale = self.days(wish, &stretch, first, buyer)?;
         Ok(Priced { sale, timing: Timing::Now })
+    }
+
+    /// What certain days cost of a subscription whose periods are counted from a first day.
+    pub fn days(
+        &self,
+        wish: &Wish,
+        stretch: &Stretch,
+        first: Date,
+        buyer: Party,
+    ) -> Result<Sale, OperationError> {
+        let package = self.package(&wish.package)?;
+        let quote = self.tariff(package).renewal(choice(wish, package), stretch)?;
+        self.sale(wish, quote, first, buyer)
     }
 
     /// What it costs that a subscription becomes something else: more at once, less when what is
@@ -224,11 +249,7 @@ impl<'a> Shop<'a> {
             let help = "order it beside, and cancel what you have";
             return Err(OperationError::invalid("package", message, help));
         }
-        let now = Wish {
-            package: spec.package.clone(),
-            add_ons: spec.add_ons.clone(),
-            overrides: spec.overrides.clone(),
-        };
+        let now = Wish::of(spec);
         let term = terms::last(db, id).await?;
         let paid_until = paid_until(term.as_ref(), spec);
         let first = anchor_day(term.as_ref(), spec);

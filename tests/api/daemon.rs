@@ -121,3 +121,25 @@ async fn a_portal_without_a_database_is_refused_at_the_start() {
     assert_eq!(told.code, 1);
     insta::assert_snapshot!(told.shown());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_does_every_job_that_is_due() {
+    let Some(url) = database().await else { return };
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("tenants-example");
+    let (repository, cache) = (TestRepo::seeded_from(&example), tempfile::tempdir().unwrap());
+    let _running = daemon(&repository, cache.path(), &url, "");
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let listed = Program::with("jobs list -o json").quiet_variable("DATABASE_URL", &url).run();
+        let listed: serde_json::Value = serde_json::from_str(&listed.out).unwrap_or_default();
+        let jobs = listed["jobs"].as_array().cloned().unwrap_or_default();
+        assert!(jobs.iter().all(|job| job["lastError"].is_null()), "{listed:#}");
+        let all_there = jobs.iter().all(|job| job["nextRun"].is_string());
+        let lived = jobs.iter().any(|job| job["name"] == "lifecycle" && job["result"].is_object());
+        if lived && all_there {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{listed:#}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

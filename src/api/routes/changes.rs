@@ -20,7 +20,6 @@ use super::orders::Sold;
 use super::orders::answer;
 use super::orders::find;
 use super::orders::place;
-use super::quotes::as_it_is;
 use super::quotes::own;
 use super::wishes::Chosen;
 use super::wishes::buyer;
@@ -115,7 +114,7 @@ async fn scale(
     let file = &document.origin.file;
     require_seen(&view, file, &headers)?;
     withdraw_waiting(&api, &context, &id).await?;
-    let (change, undo) = (scaling(&id, wish), scaling(&id, as_it_is(spec)));
+    let (change, undo) = (scaling(&id, wish), scaling(&id, Wish::of(spec)));
     if priced.timing == Timing::AtEnd {
         let due = start_of_day(priced.sale.quote.effective, shop.zone());
         let ask = Ask {
@@ -236,7 +235,7 @@ async fn renewal(
         Some(Change::Scale { package, overrides, add_ons, .. }) => {
             Wish { package, add_ons, overrides: *overrides }
         }
-        _ => as_it_is(spec),
+        _ => Wish::of(spec),
     };
     let buyer = buyer(view, customer.tenant(), &person);
     Ok(shop.renewal(&mut db, id, spec, &wish, buyer).await?)

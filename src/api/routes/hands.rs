@@ -16,7 +16,6 @@ use uuid::Uuid;
 use super::instances::named;
 use super::operations::Operation;
 use super::operations::accepted;
-use super::quotes::as_it_is;
 use super::wishes::Chosen;
 use crate::api::Api;
 use crate::api::body::Body;
@@ -34,6 +33,7 @@ use crate::model::Task;
 use crate::model::subscription::HoldReason;
 use crate::model::task::Action;
 use crate::operations::Change;
+use crate::operations::pricing::Wish;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -89,7 +89,7 @@ async fn scale(
         add_ons: wish.add_ons,
     };
     let ask = Ask {
-        undo: Some(scaled(as_it_is(&document.spec))),
+        undo: Some(scaled(Wish::of(&document.spec))),
         ..Ask::now(operator.principal(), &id.tenant, scaled(wish)).seen(&document.origin.file)
     };
     Ok(accepted(&take(&api, &context, &view, &headers, ask).await?))

@@ -206,15 +206,6 @@ pub(super) fn own<'v>(
     Ok((id, document))
 }
 
-/// What a subscription is now.
-pub(super) fn as_it_is(spec: &Subscription) -> Wish {
-    Wish {
-        package: spec.package.clone(),
-        add_ons: spec.add_ons.clone(),
-        overrides: spec.overrides.clone(),
-    }
-}
-
 /// What an order, a change or a renewal would cost: lines, taxes, total, and the wallet afterwards.
 #[utoipa::path(post, path = "/quotes", tag = "orders", operation_id = "create_quote",
     security(("token" = [])), request_body = Thought,
@@ -241,7 +232,7 @@ async fn ask(
         (None, Some(choice)) => shop.order(&choice.wish(None)?, buyer)?,
         (Some(id), None) => {
             let (id, document) = own(&view, &customer, &id)?;
-            let wish = as_it_is(&document.spec);
+            let wish = Wish::of(&document.spec);
             shop.renewal(&mut db, &id, &document.spec, &wish, buyer).await?
         }
         (Some(id), Some(choice)) => {

@@ -21,13 +21,16 @@ use crate::api::GitHooks;
 use crate::api::server;
 use crate::cli::Failure;
 use crate::cli::failure::Helped as _;
+use crate::cli::jobs;
 use crate::edits::Editor;
 use crate::edits::SigningKey;
 use crate::history::Store;
+use crate::jobs::Runner;
 use crate::model::Secret;
 use crate::notify::smtp;
 use crate::notify::work;
 use crate::notify::work::Postman;
+use crate::notify::work::Sending;
 use crate::operations::follow::Follower;
 use crate::operations::follow::Patience;
 use crate::operations::follow::Taken;
@@ -73,7 +76,10 @@ pub(super) struct Portal {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     feeding: JoinHandle<()>,
-    working: Vec<JoinHandle<()>>,
+    working: [JoinHandle<()>; 4],
+    runner: Runner,
+    running: JoinHandle<()>,
+    sending: Option<Sending>,
     /// What comes in is worked at for as long as the portal is there.
     _counting: Hands,
 }
@@ -131,7 +137,17 @@ impl Door {
     pub(super) fn serve(self, desired: watch::Receiver<Option<Arc<Desired>>>) -> Portal {
         let Self { listener, address, api, work, postman, taken } = self;
         let feeding = tokio::spawn(feed(api.catalog().clone(), taken, desired));
-        let working = work.start().into_iter().chain(postman.map(Postman::start)).collect();
+        let runner = Runner {
+            jobs: jobs::registry(),
+            name: jobs::runner_name(),
+            accounts: api.accounts().clone(),
+            payments: api.payments().clone(),
+            taken: work.taken.clone(),
+            clock: Arc::clone(&work.clock),
+        };
+        let running = tokio::spawn(runner.clone().run());
+        let working = work.start();
+        let sending = postman.map(Postman::start);
         let counting = api.payments().start(Arc::new(Timestamp::now));
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {
@@ -141,7 +157,17 @@ impl Door {
             };
             server::serve(listener, api.router(Router::new()), stopped).await
         });
-        Portal { address, stop, serving, feeding, working, _counting: counting }
+        Portal {
+            address,
+            stop,
+            serving,
+            feeding,
+            working,
+            runner,
+            running,
+            sending,
+            _counting: counting,
+        }
     }
 }
 
@@ -155,6 +181,12 @@ impl Portal {
         self.feeding.abort();
         // What is under way is in the outbox, and goes on when the daemon starts again.
         self.working.iter().for_each(JoinHandle::abort);
+        // A job that is broken off is done anew by whoever is next.
+        self.running.abort();
+        self.runner.let_go().await;
+        if let Some(sending) = self.sending {
+            sending.stop().await;
+        }
         // It may have ended already.
         let _ = self.stop.send(());
         if let Ok(Err(error)) = self.serving.await {

@@ -4,7 +4,7 @@
 mod read;
 
 pub use read::find;
-pub(super) use read::last_sale;
+pub use read::last_sale;
 pub use read::list;
 pub(super) use read::locked;
 

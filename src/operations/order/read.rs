@@ -17,7 +17,7 @@ use crate::operations::pricing::Sale;
 use crate::postgres::stamp;
 
 /// What was sold last for a subscription and is there.
-pub(in crate::operations) async fn last_sale(
+pub async fn last_sale(
     db: &mut PgConnection,
     id: &SubscriptionId,
 ) -> Result<Option<Sale>, OperationError> {

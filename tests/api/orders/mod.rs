@@ -5,6 +5,7 @@ mod bad_input;
 mod changes;
 mod crashes;
 mod life;
+mod lifecycle;
 mod money;
 mod racing;
 

@@ -1,0 +1,106 @@
+//! What was done already, by the key of the effect.
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::billing::keys::OperationKey;
+use crate::billing::lifecycle::Due;
+use crate::jobs::JobError;
+use crate::model::SubscriptionId;
+use crate::postgres::stamp;
+
+/// How long after a change that failed it is tried again, if it is still due.
+const AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether an effect was carried out. A change of a document that failed a while ago was not.
+pub(super) async fn is_done(
+    db: &mut PgConnection,
+    key: &OperationKey,
+    now: Timestamp,
+) -> Result<bool, JobError> {
+    let done: Option<bool> = sqlx::query_scalar(
+        "select coalesce(operation.state <> 'failed' or operation.ended_at > $2, true)
+         from lifecycle_effect left join operation on operation.id = operation_id
+         where key = $1",
+    )
+    .bind(key.as_str())
+    .bind(stamp(now - AGAIN))
+    .fetch_optional(db)
+    .await?;
+    Ok(done.unwrap_or(false))
+}
+
+/// Claims an effect for this transaction, and says which attempt it is; none where it is done. Two
+/// who claim the same wait for each other.
+pub(super) async fn claim(
+    db: &mut PgConnection,
+    id: &SubscriptionId,
+    due: &Due,
+    now: Timestamp,
+) -> Result<Option<i32>, JobError> {
+    let inserted = sqlx::query(
+        "insert into lifecycle_effect (key, subscription, effect, at) values ($1, $2, $3, $4)
+         on conflict (key) do nothing",
+    )
+    .bind(due.key.as_str())
+    .bind(id.to_string())
+    .bind(Json(&due.effect))
+    .bind(stamp(now))
+    .execute(&mut *db)
+    .await?;
+    if inserted.rows_affected() == 1 {
+        return Ok(Some(1));
+    }
+    let attempts: i32 =
+        sqlx::query_scalar("select attempts from lifecycle_effect where key = $1 for update")
+            .bind(due.key.as_str())
+            .fetch_one(&mut *db)
+            .await?;
+    Ok((!is_done(db, &due.key, now).await?).then_some(attempts + 1))
+}
+
+/// Says which operation an effect became.
+pub(super) async fn became(
+    db: &mut PgConnection,
+    key: &OperationKey,
+    attempt: i32,
+    operation: Uuid,
+    now: Timestamp,
+) -> Result<(), JobError> {
+    sqlx::query(
+        "update lifecycle_effect set operation_id = $2, attempts = $3, at = $4 where key = $1",
+    )
+    .bind(key.as_str())
+    .bind(operation)
+    .bind(attempt)
+    .bind(stamp(now))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Which changes of a subscription's document failed lately, and why.
+pub(super) async fn failed(
+    db: &mut PgConnection,
+    id: &SubscriptionId,
+    now: Timestamp,
+) -> Result<Vec<String>, JobError> {
+    let rows: Vec<(String, Option<String>)> = sqlx::query_as(
+        "select key, operation.message
+         from lifecycle_effect join operation on operation.id = operation_id
+         where lifecycle_effect.subscription = $1 and state = 'failed' and ended_at > $2
+         order by ended_at",
+    )
+    .bind(id.to_string())
+    .bind(stamp(now - AGAIN))
+    .fetch_all(db)
+    .await?;
+    let told = |(key, why): (String, Option<String>)| {
+        let why = why.unwrap_or_else(|| "nobody knows why".to_owned());
+        format!("{key} was not committed, and is tried again within the hour: {why}")
+    };
+    Ok(rows.into_iter().map(told).collect())
+}
