@@ -15,6 +15,8 @@
 //!      api ──► operations ──► edits ──► Git          accounts, billing, payments ──► PostgreSQL
 //!                  ▲
 //!                jobs: what is due by the clock; they join what the portal is made of
+//!
+//!      accounts, operations, payments, jobs ──► outbox ──► notify ──► SMTP
 //! ```
 //!
 //! Decisions stand in the middle and are pure: `model`, `validate`, `render` and `plan` see no

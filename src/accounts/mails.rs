@@ -1,6 +1,8 @@
 //! The mails that accounts ask for, as the outbox takes them.
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
+use serde_json::Map;
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -10,6 +12,7 @@ use super::audit::Act;
 use super::audit::Actor;
 use super::audit::Origin;
 use super::error::AccountError;
+use super::reset::RESET;
 use super::token;
 use super::token::Use;
 use crate::model::Name;
@@ -18,6 +21,10 @@ use crate::outbox;
 use crate::outbox::Kind;
 use crate::outbox::Mail;
 use crate::postgres::stamp;
+
+/// How long the link of a handover works: it is read when its reader has time, and a forgotten
+/// password gets a new one at any time.
+const HANDOVER: SignedDuration = SignedDuration::from_hours(72);
 
 /// Whom a mail goes to.
 pub(super) struct Recipient {
@@ -40,7 +47,7 @@ pub(super) struct Link {
     pub(super) purpose: &'static str,
     /// What audit calls it when somebody asks for it.
     pub(super) asking: &'static str,
-    pub(super) lasts: jiff::SignedDuration,
+    pub(super) lasts: SignedDuration,
     /// The same mail goes out once within this many seconds, however often it is asked for.
     pub(super) every_seconds: i64,
 }
@@ -150,11 +157,31 @@ pub(super) async fn send_link(
     to: &Recipient,
     now: Timestamp,
 ) -> Result<(), AccountError> {
-    let (secret, hash) = token::fresh(Use::Mail)?;
-    let expires = now + link.lasts;
     let slot = (now.as_second() / link.every_seconds).to_string();
-    let values = serde_json::json!({ "token": secret.reveal(), "expiresAt": expires });
-    if !send(connection, link.purpose, &slot, to, values, now).await? {
+    let mail = Linked { template: link.purpose, fact: &slot, purpose: link.purpose };
+    send_linked(connection, mail, to, Value::Object(Map::new()), now + link.lasts, now).await
+}
+
+/// A mail with a link in it.
+struct Linked<'a> {
+    template: &'a str,
+    fact: &'a str,
+    purpose: &'static str,
+}
+
+/// Mails a link that may be used once, with what else the mail says, unless the fact is told.
+async fn send_linked(
+    connection: &mut PgConnection,
+    mail: Linked<'_>,
+    to: &Recipient,
+    mut values: Value,
+    expires: Timestamp,
+    now: Timestamp,
+) -> Result<(), AccountError> {
+    let (secret, hash) = token::fresh(Use::Mail)?;
+    values["token"] = secret.reveal().into();
+    values["expiresAt"] = expires.to_string().into();
+    if !send(connection, mail.template, mail.fact, to, values, now).await? {
         return Ok(());
     }
     sqlx::query(
@@ -163,13 +190,28 @@ pub(super) async fn send_link(
     )
     .bind(&hash[..])
     .bind(to.account)
-    .bind(link.purpose)
+    .bind(mail.purpose)
     .bind(stamp(now))
     .bind(stamp(expires))
     .execute(connection)
     .await
     .map_err(AccountError::of)?;
     Ok(())
+}
+
+/// Hands over what was ordered: where it is, as whom to sign in to the portal, and a link to set the
+/// password for that, which works once. Never a password. Once for each fact.
+pub async fn hand_over(
+    connection: &mut PgConnection,
+    account: Uuid,
+    fact: &str,
+    mut values: Value,
+    now: Timestamp,
+) -> Result<(), AccountError> {
+    let to = recipient(connection, account).await.map_err(AccountError::of)?;
+    values["user"] = to.email.clone().into();
+    let mail = Linked { template: "instance-ready", fact, purpose: RESET.purpose };
+    send_linked(connection, mail, &to, values, now + HANDOVER, now).await
 }
 
 /// Uses a link, and says whose it was.

@@ -46,6 +46,7 @@ pub use error::AccountError;
 pub use error::Invalid;
 pub use keys::Keys;
 pub use login::LoggedIn;
+pub use mails::hand_over;
 pub use mails::tell_account;
 pub use mails::tell_operators;
 pub use mails::tell_tenant;

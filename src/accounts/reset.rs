@@ -17,7 +17,7 @@ use super::sessions;
 use crate::model::Secret;
 use crate::postgres::stamp;
 
-const RESET: Link = Link {
+pub(super) const RESET: Link = Link {
     purpose: "reset",
     asking: "auth.forgot",
     lasts: SignedDuration::from_mins(60),

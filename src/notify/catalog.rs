@@ -23,8 +23,11 @@ impl Template {
 /// What surrounds every letter.
 pub(super) const LAYOUT: &str = include_str!("../../templates/email/_layout.txt");
 
+/// What is told of a subscription that goes on or ends.
+const LIFE: &str = r#"{"subscription": "acme/school", "package": "standard", "paidUntil": "2026-12-21", "keptUntil": "2027-01-20", "invoice": "0197a1b2-0000-7000-8000-000000000003", "number": "INV-2026-000042", "total": "199.00 USD"}"#;
+
 macro_rules! templates {
-    ($($name:literal: $about:literal, $samples:literal;)+) => {
+    ($($name:literal: $about:literal, $samples:expr;)+) => {
         &[$(Template {
             name: $name,
             about: $about,
@@ -39,7 +42,7 @@ pub const ALL: &[Template] = templates! {
     "address-known": "Somebody registers with an address that has an account",
         r"{}";
     "alert": "Something needs an operator",
-        r#"{"job": "verify-ledger", "what": "the ledger is off by 1 VND"}"#;
+        r#"{"job": "verify-ledger", "what": "the ledger is off by 1 VND", "day": "2026-11-21"}"#;
     "backup-done": "A backup is stored and was read back",
         r#"{"subscription": "acme/school", "at": "2026-11-21T02:00:00Z", "backup": "acme-school-2026-11-21"}"#;
     "backup-failed": "A backup could not be made",
@@ -47,13 +50,13 @@ pub const ALL: &[Template] = templates! {
     "ended": "A subscription was removed",
         r#"{"subscription": "acme/school", "backup": "acme-school-2026-11-21", "retainedUntil": "2027-02-21"}"#;
     "expired": "What is paid for is over",
-        r#"{"subscription": "acme/school", "through": "2026-11-21"}"#;
+        LIFE;
     "expiring": "What is paid for is soon over",
-        r#"{"subscription": "acme/school", "through": "2026-11-21"}"#;
+        LIFE;
     "failed": "What was asked for could not be carried out",
         r#"{"operation": "0197a1b2-0000-7000-8000-000000000001", "kind": "scale", "subscription": "school", "paid": true, "why": "the cluster has no room for it"}"#;
     "instance-ready": "What was ordered is there",
-        r#"{"order": "0197a1b2-0000-7000-8000-000000000002", "subscription": "acme/school", "package": "standard", "total": "199.00 USD", "from": "2026-11-21", "through": "2026-12-20", "addresses": ["acme.kiteclass.example"]}"#;
+        r#"{"order": "0197a1b2-0000-7000-8000-000000000002", "subscription": "acme/school", "package": "standard", "total": "199.00 USD", "from": "2026-11-21", "through": "2026-12-20", "addresses": ["acme.kiteclass.example"], "user": "an@acme.example", "token": "sample", "expiresAt": "2026-11-24T03:04:05Z"}"#;
     "invoice": "An invoice is final",
         r#"{"invoice": "0197a1b2-0000-7000-8000-000000000003", "number": "INV-2026-000042", "subscription": "acme/school", "total": "1234567 VND", "from": "2026-11-21", "through": "2026-12-20"}"#;
     "licence-expiring": "A licence ends soon",
@@ -69,15 +72,15 @@ pub const ALL: &[Template] = templates! {
     "payment-received": "A payment arrived",
         r#"{"payment": "0197a1b2-0000-7000-8000-000000000004", "order": null, "amount": "1990000.00 IDR", "provider": "midtrans", "paidAt": "2026-11-21T03:04:05Z"}"#;
     "renews": "A subscription will be renewed from the wallet",
-        r#"{"subscription": "acme/school", "through": "2026-11-21", "total": "199.00 USD"}"#;
+        LIFE;
     "reset": "Somebody wants to set a new password",
         r#"{"token": "sample", "expiresAt": "2026-11-21T04:04:05Z"}"#;
     "resumed": "A subscription runs again",
-        r#"{"subscription": "acme/school", "through": "2026-12-21"}"#;
+        LIFE;
     "suspended": "A subscription was suspended for not being paid",
-        r#"{"subscription": "acme/school", "through": "2026-11-21"}"#;
+        LIFE;
     "trial-ends": "A trial is soon over",
-        r#"{"subscription": "acme/school", "through": "2026-11-21"}"#;
+        LIFE;
     "update-available": "There is a new version for a host",
         r#"{"host": "kkt-17", "version": "2.4.0"}"#;
     "update-done": "A host was updated",

@@ -1,4 +1,4 @@
-//! Days, times and money as readers of a language write them.
+//! Days, times and money as readers of a language write them, for templates.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -8,12 +8,19 @@ use minijinja::Error;
 use minijinja::ErrorKind;
 use minijinja::State;
 
-/// Adds the filters `date`, `time` and `money`. `zone` is where the house keeps its days.
+/// Adds the filters `date`, `last_day` (the day before one that is not included any more, such as
+/// `paidUntil`), `time` and `money`, and the test `defined`. `zone` is where the house keeps its days.
 pub(super) fn add_to(environment: &mut Environment<'_>, zone: TimeZone) {
     environment.add_filter("date", |state: &State<'_, '_>, text: String| {
         let day: Date = text.parse().map_err(|_| unreadable(&text, "a day"))?;
         Ok::<_, Error>(date(&language(state), day))
     });
+    environment.add_filter("last_day", |state: &State<'_, '_>, text: String| {
+        let day: Date = text.parse().map_err(|_| unreadable(&text, "a day"))?;
+        let day = day.yesterday().map_err(|_| unreadable(&text, "a day after another"))?;
+        Ok::<_, Error>(date(&language(state), day))
+    });
+    environment.add_test("defined", |value: &minijinja::Value| !value.is_undefined());
     environment.add_filter("time", move |state: &State<'_, '_>, text: String| {
         let at: Timestamp = text.parse().map_err(|_| unreadable(&text, "a time"))?;
         let at = at.to_zoned(zone.clone());

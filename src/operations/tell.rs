@@ -33,7 +33,7 @@ pub(super) async fn order_confirmed(
     Ok(())
 }
 
-/// What was ordered is there.
+/// What was ordered is there, and whose it is gets all that is needed to begin.
 pub(super) async fn instance_ready(
     db: &mut PgConnection,
     order: &Order,
@@ -43,7 +43,7 @@ pub(super) async fn instance_ready(
     let mut values = about(order);
     values["addresses"] = json!(addresses);
     let fact = order.id.to_string();
-    accounts::tell_account(db, order.account, "instance-ready", &fact, values, now).await?;
+    accounts::hand_over(db, order.account, &fact, values, now).await?;
     Ok(())
 }
 

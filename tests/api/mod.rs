@@ -37,6 +37,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::support::example;
+use crate::support::mail;
 use crate::support::postgres::database;
 use client::Answer;
 use client::Client;
@@ -131,7 +132,9 @@ impl Portal {
         token
     }
 
+    /// How many mails of a template wait for an address; all that wait can be sent.
     async fn mails(&self, template: &str, email: &str) -> i64 {
+        mail::write_all(&self.pool).await;
         let (count,): (i64,) = sqlx::query_as(
             "select count(*) from outbox where payload ->> 'template' = $1 and payload ->> 'to' = $2",
         )

@@ -21,6 +21,7 @@ use tenantry::model::money::Money;
 use tenantry::model::platform::Lifecycle;
 
 use super::World;
+use crate::support::mail;
 
 /// 100 000 đồng for March, paid.
 async fn march(world: &World) -> SubscriptionId {
@@ -120,4 +121,5 @@ async fn operators_are_told_once_a_day_of_books_that_do_not_add_up() {
     world.pass(24 * 3600);
     daemon.by_hand("verify-ledger").await.unwrap();
     assert_eq!(mails().await.len(), 2);
+    assert_eq!(mail::write_all(world.pool()).await, ["alert", "alert"]);
 }

@@ -1,23 +1,14 @@
 //! What people read, in every language.
 
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use serde_json::json;
-use tenantry::notify::House;
 use tenantry::notify::Letter;
 use tenantry::notify::LetterError;
 use tenantry::notify::catalog;
 use tenantry::notify::letter::LANGUAGES;
 use tenantry::outbox::Mail;
 
-pub(super) fn house() -> House {
-    House {
-        platform: "kiteclass.example".into(),
-        portal: "https://portal.kiteclass.example".into(),
-        support: "help@kiteclass.example".into(),
-        zone: TimeZone::get("Asia/Ho_Chi_Minh").unwrap(),
-    }
-}
+use crate::support::mail::house;
 
 fn letter(template: &str, language: &str, mut values: Value) -> Result<Letter, LetterError> {
     values["name"] = json!("An Nguyễn");
@@ -72,6 +63,38 @@ fn what_a_value_lacks_is_named_and_no_value_with_it() {
     assert!(!error.contains("hunter2"), "{error}");
     let error = letter("nothing", "en", json!({})).unwrap_err().to_string();
     assert!(error.contains("no mail `nothing`") && error.contains("mail list"), "{error}");
+}
+
+#[test]
+fn what_is_known_sometimes_is_told_then() {
+    let told = |template: &str, values: Value| letter(template, "en", values).unwrap().text;
+    let ended = told("ended", json!({ "subscription": "acme/school" }));
+    assert!(ended.contains("Its last backup is kept for a while"), "{ended}");
+    let mut values = catalog::find("invoice").unwrap().samples();
+    values.as_object_mut().unwrap().remove("from");
+    assert!(told("invoice", values).contains("is there: 1,234,567\u{a0}VND.\n"));
+    let mut values = catalog::find("suspended").unwrap().samples();
+    // What is not paid for from a day on is paid through the day before.
+    assert!(told("suspended", values.clone()).contains("paid through 20 December 2026"));
+    assert!(told("suspended", values.clone()).contains("not before 20 January 2027"));
+    values["keptUntil"] = Value::Null;
+    assert!(!told("suspended", values).contains("not before"));
+}
+
+#[test]
+fn every_mail_of_the_life_of_a_subscription_is_there() {
+    use tenantry::billing::lifecycle::Template;
+    for template in [
+        Template::Invoice,
+        Template::Renews,
+        Template::TrialEnds,
+        Template::Expiring,
+        Template::Expired,
+        Template::Suspended,
+        Template::Ended,
+    ] {
+        assert!(catalog::find(template.as_str()).is_some(), "{template:?}");
+    }
 }
 
 #[test]

@@ -17,9 +17,9 @@ use tenantry::outbox::Mail;
 use tenantry::postgres::Database;
 use tenantry::postgres::Settings;
 
-use super::letters::house;
 use super::post_office::PostOffice;
 use super::post_office::Tls;
+use crate::support::mail::house;
 use crate::support::postgres;
 
 pub(super) fn sender() -> Sender {
@@ -180,6 +180,39 @@ async fn mail_leaves_over_tls_from_the_first_byte_and_never_in_the_clear() {
     let (done, failed, why, _) = world.stands("an@acme.example").await;
     assert!(!done && !failed && why.contains("STARTTLS"), "{why}");
     assert_eq!(world.office.mails().len(), 0);
+}
+
+#[tokio::test]
+async fn whoever_stops_sends_what_is_on_its_way_and_begins_nothing_more() {
+    let Some(mut world) = World::open().await else { return };
+    world.postman.author = Arc::new(|| Some((house(), sender())));
+    world.put("silent@acme.example").await;
+    world.postman.post.patience = Duration::from_secs(1);
+    let sending = world.postman.clone().start();
+    let begun = async || -> i64 {
+        sqlx::query_scalar("select count(*) from outbox where attempts > 0")
+            .fetch_one(world.database.pool())
+            .await
+            .unwrap()
+    };
+    while begun().await == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.put("an@acme.example").await;
+    sending.stop().await;
+    // What became of it is written down, and it need not wait for the end of a lease.
+    assert!(world.stands("silent@acme.example").await.2.contains("silent"));
+    assert_eq!((begun().await, world.office.mails().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn nothing_leaves_before_the_platform_says_who_writes() {
+    let Some(world) = World::open().await else { return };
+    world.put("an@acme.example").await;
+    let sending = world.postman.clone().start();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sending.stop().await;
+    assert!(!world.stands("an@acme.example").await.0 && world.office.mails().is_empty());
 }
 
 /// The window that nobody can close: the server has it and could not say so.

@@ -16,8 +16,8 @@ use tokio::process::Child;
 use tokio::process::Command;
 use uuid::Uuid;
 
-use super::letters::house;
 use super::sending::sender;
+use crate::support::mail::house;
 use crate::support::skipped;
 
 const SERVER: &str = r#"

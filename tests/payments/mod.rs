@@ -25,6 +25,7 @@ use tenantry::postgres::Database;
 use tenantry::postgres::Settings;
 use uuid::Uuid;
 
+use crate::support::mail;
 use crate::support::postgres::database;
 use stub::Stub;
 
@@ -122,8 +123,10 @@ impl Till {
         .unwrap();
     }
 
-    /// How many rows of the outbox there are of a kind and with a key that begins so.
+    /// How many rows of the outbox there are of a kind and with a key that begins so; every mail of
+    /// it can be sent.
     async fn outbox(&self, kind: &str, key: &str) -> i64 {
+        mail::write_all(self.pool()).await;
         sqlx::query_scalar("select count(*) from outbox where kind = $1 and starts_with(key, $2)")
             .bind(kind)
             .bind(key)

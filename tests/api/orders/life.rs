@@ -84,6 +84,15 @@ async fn a_first_order_becomes_a_tenant_a_subscription_an_invoice_and_a_paid_ter
     for template in ["order-confirmed", "instance-ready", "invoice"] {
         assert_eq!(shop.portal.mails(template, "owner@example.com").await, 1, "{template}");
     }
+    // The mail that hands it over lets its reader in, once.
+    let link = shop.portal.mailed("instance-ready", "owner@example.com").await;
+    let body = serde_json::json!({ "token": link, "password": "a password of their own" });
+    let set = shop.portal.post("/auth/password/reset", "", body.clone()).await;
+    assert_eq!(set.status, 204, "{}", set.text);
+    let login =
+        serde_json::json!({ "email": "owner@example.com", "password": "a password of their own" });
+    assert_eq!(shop.portal.post("/auth/login", "", login).await.status, 200);
+    assert_ne!(shop.portal.post("/auth/password/reset", "", body).await.status, 204);
     let written = shop.repository.read(&format!("tenants/{tenant}/kiteclass.yaml"));
     assert!(
         written.contains("starts: 2026-11-24") && written.contains("paidThrough: 2026-12-23"),

@@ -41,6 +41,7 @@ use uuid::Uuid;
 
 use super::Answer;
 use super::Portal;
+use crate::support::mail;
 use crate::support::repository::TestRepo;
 
 /// A portal that commits, and the parts of its daemon that a test moves by hand.
@@ -213,10 +214,11 @@ impl Shop {
         answer.header("etag").to_owned()
     }
 
-    /// Everything in the books adds up.
+    /// Everything in the books adds up, and every mail that waits can be sent.
     async fn books_balance(&self) {
         let wrong = ledger::verify(&mut *self.db().await).await.unwrap();
         assert!(wrong.is_empty(), "{wrong:?}");
+        mail::write_all(&self.portal.pool).await;
     }
 
     async fn count(&self, statement: &'static str) -> i64 {

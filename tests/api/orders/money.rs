@@ -77,7 +77,7 @@ async fn money_that_comes_too_late_stays_in_the_wallet_and_its_owner_is_told() {
     let token = shop.portal.log_in("slow@example.com").await.access;
     assert_eq!(shop.status(id, &token).await, "expired");
     assert_eq!(shop.wallet(&tenant, "USD").await, (10_890, 0));
-    assert_eq!(shop.portal.mails("payment-received", "slow@example.com").await, 1);
+    assert_eq!(shop.portal.mails("payment-late", "slow@example.com").await, 1);
     let path = format!("/orders/{}/pay", id.as_str().unwrap());
     assert_eq!(shop.send("POST", &path, &token, Value::Null, &[]).await.status, 409);
     assert_eq!(shop.commit().await, 0);
