@@ -67,6 +67,12 @@ pub enum InvalidPost {
         "the address of the mail server holds a password: put it into a file and name that with --smtp-password-file"
     )]
     PasswordInUrl,
+    #[error(
+        "`{0}` needs a password at the mail server: write it into a file and name that with --smtp-password-file"
+    )]
+    NoPassword(String),
+    #[error("there is a password for the mail server and no user: write smtp://USER@HOST")]
+    NoUser,
     #[error("mail may leave without TLS only to this machine, and {0} is another")]
     Plain(String),
     #[error("{} cannot be read: {source}", .file.display())]
@@ -79,7 +85,7 @@ pub enum InvalidPost {
 #[derive(Debug, thiserror::Error)]
 pub enum Undelivered {
     /// It may work later.
-    #[error("the mail server cannot take it now: {0}")]
+    #[error("the mail cannot be delivered now: {0}")]
     Later(String),
     /// It never will.
     #[error("the mail cannot be delivered: {0}")]
@@ -118,6 +124,11 @@ struct Place<'a> {
 }
 
 fn place(url: &str) -> Result<Place<'_>, InvalidPost> {
+    // Looked for first: what is wrong otherwise is repeated.
+    let before_host = url.rsplit_once('@').and_then(|(before, _)| before.rsplit("//").next());
+    if before_host.is_some_and(|user| user.contains(':')) {
+        return Err(InvalidPost::PasswordInUrl);
+    }
     let wrong = || InvalidPost::Url(url.to_owned());
     let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
     let (wrapped, plain, usual) = match scheme {
@@ -127,7 +138,6 @@ fn place(url: &str) -> Result<Place<'_>, InvalidPost> {
         _ => return Err(wrong()),
     };
     let (user, server) = match rest.trim_end_matches('/').rsplit_once('@') {
-        Some((user, _)) if user.contains(':') => return Err(InvalidPost::PasswordInUrl),
         Some((user, server)) => (Some(user), server),
         None => (None, rest.trim_end_matches('/')),
     };
@@ -161,9 +171,14 @@ impl Settings {
                 .port(place.port)
                 .tls(tls)
                 .timeout(Some(PATIENCE));
-        if let (Some(user), Some(password)) = (place.user, self.password()?) {
-            let password = password.reveal().to_owned();
-            builder = builder.credentials(Credentials::new(user.to_owned(), password));
+        match (place.user, self.password()?) {
+            (Some(user), Some(password)) => {
+                let password = password.reveal().to_owned();
+                builder = builder.credentials(Credentials::new(user.to_owned(), password));
+            }
+            (Some(user), None) => return Err(InvalidPost::NoPassword(user.to_owned())),
+            (None, Some(_)) => return Err(InvalidPost::NoUser),
+            (None, None) => {}
         }
         Ok(Some(Post { transport: builder.build(), patience: PATIENCE }))
     }
@@ -247,20 +262,20 @@ fn message(
     id: Uuid,
     written: Timestamp,
 ) -> Result<Message, Undelivered> {
-    let mailbox = |text: &str| {
-        text.parse::<Mailbox>().map_err(|_| Undelivered::Never(format!("`{text}` is no address")))
-    };
-    let from = mailbox(&sender.from)?;
+    let mailbox =
+        |text: &str| text.parse::<Mailbox>().map_err(|_| format!("`{text}` is no address"));
+    // What is wrong with the sender can be set right.
+    let from = mailbox(&sender.from).map_err(Undelivered::Later)?;
     let host = from.email.domain().to_owned();
     let mut message = Message::builder()
         .from(from)
-        .to(mailbox(to)?)
+        .to(mailbox(to).map_err(Undelivered::Never)?)
         .subject(letter.subject.clone())
         .date(SystemTime::from(written))
         .message_id(Some(format!("<{id}@{host}>")))
         .header(AutoSubmitted);
     if let Some(reply_to) = &sender.reply_to {
-        message = message.reply_to(mailbox(reply_to)?);
+        message = message.reply_to(mailbox(reply_to).map_err(Undelivered::Later)?);
     }
     let parts = MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone());
     message.multipart(parts).map_err(|error| Undelivered::Never(error.to_string()))
@@ -285,7 +300,12 @@ mod tests {
             assert!(matches!(place(url), Err(InvalidPost::Url(_))), "{url}");
         }
         assert!(matches!(place("smtp://a:hunter2@x"), Err(InvalidPost::PasswordInUrl)));
-        assert!(!place("smtp://a:hunter2@x").unwrap_err().to_string().contains("hunter2"));
+        for url in ["smtp:a:hunter2@x", "http://a:hunter2@x", "a:hunter2@x", "smtp://a:hunter2@x:y"]
+        {
+            assert!(!place(url).unwrap_err().to_string().contains("hunter2"), "{url}");
+        }
+        let user_alone = Settings { smtp_url: Some("smtp://a@x".into()), ..Settings::default() };
+        assert!(matches!(user_alone.open(), Err(InvalidPost::NoPassword(_))));
         assert!(matches!(place("smtp+plain://mail.example.com"), Err(InvalidPost::Plain(_))));
     }
 

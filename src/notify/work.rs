@@ -145,7 +145,11 @@ impl Postman {
                     let written = leased.created_at;
                     self.post.send(sender, &mail.to, &letter, leased.id, written).await
                 }
-                Err(error) => Err(Undelivered::Never(error.to_string())),
+                Err(error) => {
+                    // The templates may be right after an update.
+                    tracing::error!("{}: {error}", leased.key);
+                    Err(Undelivered::Later(error.to_string()))
+                }
             },
             Err(_) => Err(Undelivered::Never("the outbox holds no mail there".to_owned())),
         };

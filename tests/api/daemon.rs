@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::PASSWORD;
 use super::client::Client;
+use crate::support::post_office::PostOffice;
+use crate::support::post_office::Tls;
 use crate::support::postgres::database;
 use crate::support::program::Program;
 use crate::support::program::Running;
@@ -113,6 +115,55 @@ async fn no_secret_is_in_the_log_at_any_level() {
         assert!(!said.contains(end), "the log says …{end}");
     }
     assert!(!said.contains("$argon2id$v="));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mails_leave_and_their_links_work() {
+    let Some(url) = database().await else { return };
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("tenants-example");
+    let (repository, cache) = (TestRepo::seeded_from(&example), tempfile::tempdir().unwrap());
+    let office = PostOffice::open(Tls::Start).await;
+    let settings = office.settings();
+    let (server, authority) = (settings.smtp_url.unwrap(), settings.smtp_ca_file.unwrap());
+    let password = cache.path().join("password");
+    std::fs::write(&password, "words between two servers\n").unwrap();
+    let more = format!(
+        "--log trace --smtp-url {} --smtp-ca-file {} --smtp-password-file {}",
+        server.replace("://", "://post@"),
+        authority.display(),
+        password.display()
+    );
+    let running = daemon(&repository, cache.path(), &url, &more);
+    let client = Client::at(running.portal_address());
+    until(&client, "/packages/n8n", "n8n").await;
+    let post = async |path: &str, body: serde_json::Value| {
+        client.send("POST", path, "", Some(body), &[]).await.status
+    };
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD, "name": "Ada", "language": "vi" });
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while post("/auth/register", body.clone()).await != 202 {
+        assert!(Instant::now() < deadline, "nobody can register");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let arrived = async |count: usize| -> String {
+        while office.mails().len() < count {
+            assert!(Instant::now() < deadline, "{:?}", office.mails());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // As it is written for the way (RFC 2045).
+        office.mails()[count - 1].replace("=\n", "").replace("=3D", "=")
+    };
+    let mail = arrived(1).await;
+    let (portal, rest) = mail.split_once("/verify?token=").unwrap();
+    assert!(portal.ends_with("https://portal.kiteclass.com"), "{mail}");
+    let token = rest.split_whitespace().next().unwrap();
+    assert_eq!(post("/auth/verify", json!({ "token": token, "password": PASSWORD })).await, 204);
+    assert!(arrived(2).await.contains("To: ada@example.com"));
+    let said = running.kill();
+    assert!(said.contains("DEBUG"), "{said}");
+    for secret in [token, "words between", "AHBvc3QA"] {
+        assert!(!said.contains(secret), "the log says {secret}");
+    }
 }
 
 #[tokio::test]

@@ -17,9 +17,9 @@ use tenantry::outbox::Mail;
 use tenantry::postgres::Database;
 use tenantry::postgres::Settings;
 
-use super::post_office::PostOffice;
-use super::post_office::Tls;
 use crate::support::mail::house;
+use crate::support::post_office::PostOffice;
+use crate::support::post_office::Tls;
 use crate::support::postgres;
 
 pub(super) fn sender() -> Sender {

@@ -9,6 +9,7 @@ pub(crate) mod example;
 pub(crate) mod git_server;
 pub(crate) mod kubelet;
 pub(crate) mod mail;
+pub(crate) mod post_office;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod proxy;
