@@ -7,6 +7,7 @@ mod daemon;
 mod idempotency;
 mod isolation;
 mod limits;
+mod live;
 mod orders;
 mod outage;
 mod reading;
