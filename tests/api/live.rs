@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use jiff::SignedDuration;
 use serde_json::json;
+use sqlx::Connection as _;
 use sqlx::PgConnection;
 use tenantry::accounts::Role;
 use tenantry::api::server;
@@ -25,6 +26,9 @@ use super::Portal;
 use super::client::Client;
 use super::client::Event;
 use super::client::Stream;
+use crate::support::postgres::database;
+use crate::support::postgres::shared;
+use crate::support::proxy::Proxy;
 
 impl Portal {
     /// An operation of a tenant, as it is accepted.
@@ -235,6 +239,52 @@ async fn whoever_is_cut_off_again_and_again_misses_nothing_and_hears_nothing_twi
         .await
         .unwrap();
     assert_eq!(told, there.into_iter().map(|(sequence,)| sequence).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn more_than_is_read_at_once_and_than_is_kept_is_told_in_order() {
+    const MANY: i64 = 2300;
+    let Some(portal) = Portal::open().await else { return };
+    let acme = portal.customer_of("acme").await;
+    let id = portal.accepted("acme").await;
+    let mut stream = portal.client.listen("/events", &acme.access, &[]).await;
+    let begin = stream.next().await.unwrap().id.unwrap();
+    sqlx::query(
+        "insert into operation_event (operation_id, state, at)
+         select $1, 'applying', now() from generate_series(1, $2)",
+    )
+    .bind(id)
+    .bind(MANY)
+    .execute(&portal.pool)
+    .await
+    .unwrap();
+    let last = portal.client.listen(&format!("/events?after={begin}"), &acme.access, &[]).await;
+    for mut stream in [stream, last] {
+        for number in begin + 1..=begin + MANY {
+            assert_eq!(stream.news().await.unwrap().id, Some(number));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_outlives_the_database_s_absence() {
+    let Some(server) = shared().await else { return };
+    let Some(url) = database().await else { return };
+    let proxy = Proxy::to(server.port()).await;
+    let through = url.replace(&format!(":{}/", server.port()), &format!(":{}/", proxy.port()));
+    let portal = Portal::open_at(&through, |_| {}, Router::new()).await;
+    let acme = portal.customer_of("acme").await;
+    let mut stream = portal.client.listen("/events", &acme.access, &[]).await;
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    let before = portal.accepts(&mut other, "acme").await;
+    assert_eq!(operations(&mut stream, 1).await, [before]);
+    proxy.go_away();
+    let meanwhile = portal.accepts(&mut other, "acme").await;
+    assert!(stream.is_silent().await);
+    proxy.come_back();
+    assert_eq!(operations(&mut stream, 1).await, [meanwhile]);
+    let after = portal.accepts(&mut other, "acme").await;
+    assert_eq!(operations(&mut stream, 1).await, [after]);
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ use frontier::Frontier;
 
 /// How often is looked for news while somebody follows.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long it waits after a failure.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// How much is read in one go.
 const PAGE: usize = 500;
 /// How much of what was read last is kept for those who are a little behind.
@@ -204,9 +206,9 @@ async fn read_on(shared: Arc<Shared>) {
             }
         }
         shared.database.usable().await;
-        match read_once(&shared, &mut frontier).await {
+        let pause = match read_once(&shared, &mut frontier).await {
             Ok(true) => continue,
-            Ok(false) => {}
+            Ok(false) => PAUSE,
             Err(error) => {
                 if let OperationError::Database(error) = &error {
                     shared.database.doubt(error);
@@ -215,21 +217,21 @@ async fn read_on(shared: Arc<Shared>) {
                 // It may come back as another database, put back from a backup.
                 frontier = None;
                 shared.recent.send_replace(None);
+                PAUSE_AFTER_FAILURE
             }
-        }
-        tokio::time::sleep(PAUSE).await;
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
 /// Reads what is new, and says whether there may be more at once.
 async fn read_once(shared: &Shared, known: &mut Option<Frontier>) -> Result<bool, OperationError> {
     let mut db = shared.database.pool().acquire().await?;
-    let frontier = match known {
-        Some(frontier) => frontier,
-        None => {
-            let newest = read::newest(&mut db).await?;
-            known.insert(Frontier::before(newest, read::writers(&mut db).await?))
-        }
+    let frontier = if let Some(frontier) = known {
+        frontier
+    } else {
+        let newest = read::newest(&mut db).await?;
+        known.insert(Frontier::before(newest, read::writers(&mut db).await?))
     };
     if frontier.is_in_doubt() {
         frontier.still_write(&read::writers(&mut db).await?);
