@@ -25,6 +25,7 @@ mod reset;
 mod sessions;
 mod mails;
 mod me;
+pub mod tickets;
 // What machines use.
 pub mod api_tokens;
 pub mod deployment;

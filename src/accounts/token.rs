@@ -19,6 +19,8 @@ pub enum Use {
     Mail,
     Api,
     Deployment,
+    /// Opens one stream of events.
+    Ticket,
 }
 
 impl Use {
@@ -28,6 +30,7 @@ impl Use {
             Self::Mail => "tnm_",
             Self::Api => "tna_",
             Self::Deployment => "tnd_",
+            Self::Ticket => "tne_",
         }
     }
 }

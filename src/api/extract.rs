@@ -17,6 +17,7 @@ use crate::accounts::Scope;
 use crate::accounts::Standing;
 use crate::accounts::audit::Origin;
 use crate::model::Name;
+use crate::model::Secret;
 
 /// When a request is answered, and where it comes from. Anybody may come in.
 pub struct Context {
@@ -50,6 +51,12 @@ pub struct Viewer {
     principal: Principal,
 }
 
+/// Whoever may follow what they may read. Here alone a ticket in the query is as good as a token in
+/// the header, and only where there is no such header.
+pub struct Listener {
+    viewer: Viewer,
+}
+
 impl Customer {
     pub fn principal(&self) -> &Principal {
         &self.principal
@@ -80,6 +87,12 @@ impl Person {
 
     pub fn session(&self) -> Uuid {
         self.session
+    }
+}
+
+impl Listener {
+    pub fn viewer(&self) -> &Viewer {
+        &self.viewer
     }
 }
 
@@ -202,5 +215,22 @@ impl FromRequestParts<Api> for Viewer {
             _ => staff(parts, api, Role::Operator).await?,
         };
         Ok(Self { principal })
+    }
+}
+
+impl FromRequestParts<Api> for Listener {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let ticket = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "ticket");
+        let viewer = match (parts.extensions.get::<Caller>(), ticket) {
+            (Some(Caller::Anonymous), Some((_, ticket))) => {
+                let ticket = Secret::new(ticket);
+                Viewer { principal: api.accounts().use_event_ticket(&ticket, api.now()).await? }
+            }
+            _ => Viewer::from_request_parts(parts, api).await?,
+        };
+        Ok(Self { viewer })
     }
 }

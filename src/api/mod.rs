@@ -26,6 +26,8 @@ pub mod idempotency;
 // What is answered from, and what changes go through.
 pub mod catalog;
 pub mod desk;
+// What is told as it happens.
+pub mod streams;
 // The routes, by subject.
 mod routes;
 // The listener.
@@ -44,6 +46,7 @@ use jiff::Timestamp;
 use crate::accounts::Accounts;
 use crate::history::Store;
 use crate::model::Secret;
+use crate::operations::live::Live;
 use crate::payments::Payments;
 
 pub use catalog::Catalog;
@@ -53,6 +56,7 @@ pub use problem::Problem;
 use caller::Key;
 use rate::Limits;
 use rate::Policy;
+use streams::Places;
 
 /// Where everything is.
 pub const ROOT: &str = "/api/v1";
@@ -97,6 +101,8 @@ pub struct Parts {
     pub notifications: Policy,
     /// How long an answer may take.
     pub patience: Duration,
+    /// How streams are held, which take as long as they like.
+    pub streams: streams::Policy,
 }
 
 impl Parts {
@@ -118,6 +124,7 @@ impl Parts {
             // Providers send from a few addresses, and whatever was paid by everybody.
             notifications: Policy { name: "notifications", quota: 6000, window: 60 },
             patience: Duration::from_secs(30),
+            streams: streams::Policy::default(),
         }
     }
 }
@@ -133,6 +140,8 @@ struct Shared {
     usual: Limits<Key>,
     entrance: Limits<IpAddr>,
     notifications: Limits<IpAddr>,
+    live: Live,
+    places: Places,
 }
 
 impl Api {
@@ -140,7 +149,10 @@ impl Api {
         let usual = Limits::new(parts.usual, CALLERS);
         let entrance = Limits::new(parts.entrance, CALLERS);
         let notifications = Limits::new(parts.notifications, CALLERS);
-        Self { shared: Arc::new(Shared { parts, usual, entrance, notifications }) }
+        let live = Live::over(parts.accounts.database().clone());
+        let places = Places::new(parts.streams);
+        let shared = Shared { parts, usual, entrance, notifications, live, places };
+        Self { shared: Arc::new(shared) }
     }
 
     pub fn accounts(&self) -> &Accounts {
@@ -165,6 +177,12 @@ impl Api {
 
     pub fn payments(&self) -> &Payments {
         &self.shared.parts.payments
+    }
+
+    /// What happens to operations; refused at once while the database is known to be away.
+    pub fn live(&self) -> Result<&Live, Problem> {
+        self.accounts().pool()?;
+        Ok(&self.shared.live)
     }
 
     /// Who may say that there is something to fetch.

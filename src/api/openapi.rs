@@ -18,6 +18,8 @@ use serde_json::json;
 use utoipa::Modify;
 use utoipa::OpenApi;
 use utoipa::ToSchema;
+use utoipa::openapi::security::ApiKey;
+use utoipa::openapi::security::ApiKeyValue;
 use utoipa::openapi::security::HttpAuthScheme;
 use utoipa::openapi::security::HttpBuilder;
 use utoipa::openapi::security::SecurityScheme;
@@ -66,11 +68,13 @@ impl Modify for Token {
                 "An access token of `POST /api/v1/auth/login`, or an API token (`tna_…`)",
             ))
             .build();
-        document
-            .components
-            .get_or_insert_default()
-            .security_schemes
-            .insert("token".to_owned(), SecurityScheme::Http(scheme).into());
+        let ticket = ApiKeyValue::with_description(
+            "ticket",
+            "A ticket of `POST /api/v1/events/tickets`; good for one stream",
+        );
+        let schemes = &mut document.components.get_or_insert_default().security_schemes;
+        schemes.insert("token".to_owned(), SecurityScheme::Http(scheme).into());
+        schemes.insert("ticket".to_owned(), SecurityScheme::ApiKey(ApiKey::Query(ticket)).into());
     }
 }
 

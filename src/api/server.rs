@@ -32,6 +32,16 @@ const HEADERS: Duration = Duration::from_secs(30);
 const MOST_CONNECTIONS: usize = 4096;
 const BREATH: Duration = Duration::from_millis(10);
 
+/// Says when the portal is asked to stop: whoever answers for ever ends then.
+#[derive(Clone, Debug)]
+pub(super) struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    pub(super) async fn told(&mut self) {
+        drop(self.0.wait_for(|stopping| *stopping).await);
+    }
+}
+
 /// Where the portal listens.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(skip)]
@@ -135,21 +145,23 @@ async fn answer(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    mut stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 ) {
     // Small answers leave at once.
     let _ = stream.set_nodelay(true);
+    let mut stopping = Stopping(stopping);
+    let for_requests = stopping.clone();
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(for_requests.clone());
         router.clone().oneshot(request.map(Body::new))
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let told_to_stop = async { drop(stopping.wait_for(|stopping| *stopping).await) };
     let served = tokio::select! {
         served = connection.as_mut() => Some(served),
-        () = told_to_stop => None,
+        () = stopping.told() => None,
     };
     let served = if let Some(served) = served {
         served

@@ -24,6 +24,8 @@ pub mod commit;
 pub mod paid;
 pub mod follow;
 pub mod work;
+// What is told as it happens.
+pub mod live;
 mod settle;
 mod tell;
 

@@ -1,13 +1,20 @@
 //! A client that keeps no connection and believes nothing: it shows what was answered.
 
+use std::time::Duration;
+
 use http::HeaderMap;
 use http::Request;
 use http_body_util::BodyExt as _;
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+
+const STREAM: &str = "text/event-stream";
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Client {
     address: String,
@@ -65,7 +72,23 @@ impl Client {
         let request = Request::get(uri).header("authorization", format!("Bearer {token}"));
         let response = self.inner.request(request.body(Full::default()).unwrap()).await.unwrap();
         assert_eq!(response.status().as_u16(), 200);
-        response.into_body().collect().await.unwrap().to_bytes().to_vec()
+        whole(response.into_body()).await
+    }
+
+    /// Opens a stream of events.
+    pub(crate) async fn listen(&self, path: &str, token: &str, headers: &[(&str, &str)]) -> Stream {
+        let mut request = Request::get(format!("http://{}/api/v1{path}", self.address));
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::default()).unwrap();
+        let (parts, body) = self.inner.request(request).await.unwrap().into_parts();
+        assert_eq!(parts.status.as_u16(), 200, "{path}");
+        assert_eq!(parts.headers["content-type"], STREAM);
+        Stream { headers: parts.headers, body, text: String::new() }
     }
 
     /// Sends any text as the body.
@@ -88,9 +111,92 @@ impl Client {
         let request = request.body(Full::new(body.into())).unwrap();
         let response = self.inner.request(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let streams = parts.headers.get("content-type").is_some_and(|kind| kind == STREAM);
+        let bytes = if streams { beginning(body).await } else { whole(body).await };
+        let text = String::from_utf8(bytes).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
         Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
     }
+}
+
+async fn whole(body: Incoming) -> Vec<u8> {
+    body.collect().await.unwrap().to_bytes().to_vec()
+}
+
+/// What a stream says at first: it may never end.
+async fn beginning(mut body: Incoming) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            bytes.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(500), reading).await;
+    bytes
+}
+
+/// A stream of events that is read as an `EventSource` reads it. To drop it is to be cut off.
+pub(crate) struct Stream {
+    pub(crate) headers: HeaderMap,
+    body: Incoming,
+    text: String,
+}
+
+/// One event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) id: Option<i64>,
+    pub(crate) name: String,
+    pub(crate) retry: String,
+    pub(crate) comment: String,
+    /// Null where it has none.
+    pub(crate) data: Value,
+}
+
+impl Stream {
+    /// The next event; none at the end of the stream.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(end) = self.text.find("\n\n") {
+                let event = parse(&self.text[..end]);
+                self.text.drain(..end + 2);
+                return Some(event);
+            }
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await;
+            let frame = frame.expect("the stream says nothing")?;
+            self.text += std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap();
+        }
+    }
+
+    /// The next that tells something: no heartbeat and no greeting.
+    pub(crate) async fn news(&mut self) -> Option<Event> {
+        loop {
+            let event = self.next().await?;
+            if event.data != Value::Null {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Whether nothing is told for a while.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        tokio::time::timeout(Duration::from_millis(800), self.news()).await.is_err()
+    }
+}
+
+fn parse(text: &str) -> Event {
+    let mut event = Event::default();
+    for line in text.lines() {
+        let (field, value) = line.split_once(':').unwrap();
+        let value = value.trim_start();
+        match field {
+            "" => value.clone_into(&mut event.comment),
+            "id" => event.id = Some(value.parse().unwrap()),
+            "event" => value.clone_into(&mut event.name),
+            "retry" => value.clone_into(&mut event.retry),
+            "data" => event.data = serde_json::from_str(value).unwrap(),
+            other => panic!("no field of an event: {other}"),
+        }
+    }
+    event
 }

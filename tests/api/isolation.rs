@@ -161,6 +161,7 @@ async fn theirs(portal: &Portal, account: &str) -> Vec<String> {
         "api_token",
         "deployment_token",
         "mail_token",
+        "event_ticket",
         "customer_order",
         "hold",
     ] {

@@ -7,6 +7,7 @@ mod daemon;
 mod idempotency;
 mod isolation;
 mod limits;
+mod live;
 mod orders;
 mod outage;
 mod reading;
@@ -67,7 +68,12 @@ impl Portal {
 
     /// A portal that differs from the usual one, with routes beside its own.
     async fn open_with(change: impl FnOnce(&mut Parts), more: Router<Api>) -> Option<Self> {
-        let database = Database::start(Settings::of(&database().await?)).unwrap();
+        Some(Self::open_at(&database().await?, change, more).await)
+    }
+
+    /// The same on a database that is there already.
+    async fn open_at(url: &str, change: impl FnOnce(&mut Parts), more: Router<Api>) -> Self {
+        let database = Database::start(Settings::of(url)).unwrap();
         database.usable().await;
         let pool = database.pool().clone();
         let accounts = Accounts::over(database, KeySource::Database);
@@ -81,7 +87,7 @@ impl Portal {
         let configuration = Arc::new(example::configuration(&snapshot));
         api.catalog().publish(snapshot.commit, configuration);
         let (client, serving) = serve(&api, more).await;
-        Some(Self { api, pool, clock, client, serving })
+        Self { api, pool, clock, client, serving }
     }
 
     /// The same portal with routes beside its own that need it to be made.

@@ -9,6 +9,7 @@ mod wishes;
 mod quotes;
 mod orders;
 mod operations;
+mod events;
 mod subscriptions;
 mod changes;
 mod settings;
@@ -43,6 +44,7 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(quotes::routes())
         .merge(orders::routes())
         .merge(operations::routes())
+        .merge(events::routes())
         .merge(subscriptions::routes())
         .merge(changes::routes())
         .merge(settings::routes())

@@ -11,6 +11,7 @@ pub use read::locked;
 pub use read::under_way;
 pub use read::unseen;
 pub use read::waiting;
+pub(super) use read::word;
 
 use std::fmt;
 

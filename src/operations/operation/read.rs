@@ -146,7 +146,7 @@ fn one(row: Option<PgRow>) -> Result<Operation, OperationError> {
     read(&row.ok_or(OperationError::Missing)?)
 }
 
-fn word(id: Uuid, text: &str) -> Result<State, OperationError> {
+pub(in crate::operations) fn word(id: Uuid, text: &str) -> Result<State, OperationError> {
     serde_json::from_value(text.into()).map_err(|_| OperationError::Unreadable {
         id,
         text: text.to_owned(),
