@@ -49,15 +49,11 @@ pub struct Postman {
 }
 
 /// Who writes, as a document says it; none where it names no sender.
-pub fn author(platform: &Platform, portal_url: Option<&str>) -> Option<(House, Sender)> {
+pub fn author(platform: &Platform, portal: &str) -> Option<(House, Sender)> {
     let mail = platform.mail.as_ref()?;
-    let portal = match portal_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("https://portal.{}", platform.domain),
-    };
     let house = House {
         platform: platform.domain.clone(),
-        portal,
+        portal: portal.to_owned(),
         support: platform.support.as_ref().map_or_else(|| mail.from.clone(), |to| to.email.clone()),
         zone: platform.zone().unwrap_or(TimeZone::UTC),
     };

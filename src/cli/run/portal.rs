@@ -225,11 +225,11 @@ fn postman(
         tracing::warn!("mails wait in the outbox: no server is named with --smtp-url");
         return Ok(None);
     };
-    let portal_url = settings.portal_url.clone();
+    let portal = settings.portal().context("mail cannot be sent")?;
     let author = move || {
         let taken = taken.borrow();
         let platform = taken.as_ref()?.configuration.platform.as_ref()?;
-        work::author(&platform.spec, portal_url.as_deref())
+        work::author(&platform.spec, &portal)
     };
     let (author, clock): (work::Author, _) = (Arc::new(author), Arc::new(Timestamp::now));
     Ok(Some(Postman { database: database.clone(), post, author, clock }))
