@@ -45,7 +45,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", env = "TENANTRY_SMTP_CA_FILE")]
     pub smtp_ca_file: Option<PathBuf>,
 
-    /// Let links in mails lead to the portal's pages at this address, such as https://portal.example.com
+    /// Let links in mails lead to the portal's pages at this address, such as `https://portal.example.com`
     #[arg(long, value_name = "URL", env = "TENANTRY_PORTAL_URL")]
     pub portal_url: Option<String>,
 
