@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[group(skip)]
 #[command(next_help_heading = "Mail")]
 pub struct Settings {
-    /// Send mail through this server: smtp://[USER@]HOST[:PORT] begins with STARTTLS, smtps://… with TLS; without one, mails wait
+    /// Send mail through this server: `smtp://[USER@]HOST[:PORT]` begins with STARTTLS, `smtps://…` with TLS; without one, mails wait
     #[arg(long, value_name = "URL", env = "TENANTRY_SMTP_URL", requires = "portal_url")]
     pub smtp_url: Option<String>,
 
