@@ -122,7 +122,8 @@ impl SeenParent {
     }
 }
 
-fn object(unit: &UnitName, inventory: &Inventory) -> serde_json::Value {
+/// The parent object that lists what the inventory says.
+pub fn object(unit: &UnitName, inventory: &Inventory) -> serde_json::Value {
     let in_cluster = || inventory.entries.keys().map(Kind::of).filter(Kind::is_in_cluster);
     let kinds: BTreeSet<String> = in_cluster().map(|kind| kind.to_string()).collect();
     let namespaces: BTreeSet<&str> = inventory
@@ -153,7 +154,7 @@ fn object(unit: &UnitName, inventory: &Inventory) -> serde_json::Value {
 }
 
 /// `/api/v1/namespaces/tenantry-system/configmaps`
-pub(super) fn collection() -> String {
+pub fn collection() -> String {
     format!("/api/v1/namespaces/{NAMESPACE}/configmaps")
 }
 
