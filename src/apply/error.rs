@@ -10,8 +10,8 @@ use crate::plan::Retry;
 pub enum ApplyError {
     #[error("the kubeconfig of cluster `{cluster}` cannot be used: {reason}")]
     Kubeconfig { cluster: String, reason: String },
-    #[error("cluster `{cluster}` cannot be reached: {reason}")]
-    Unreachable { cluster: String, reason: String },
+    #[error("cluster `{cluster}` cannot be reached at {address}: {reason}")]
+    Unreachable { cluster: String, address: String, reason: String },
     #[error("cluster `{cluster}` did not answer within {limit:?}")]
     Silent { cluster: String, limit: Duration },
     #[error("cluster `{cluster}` answered something else than expected: {reason}")]

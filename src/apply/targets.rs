@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use crate::model::Resource;
 use crate::model::ResourceId;
@@ -17,6 +18,7 @@ use crate::plan::Done;
 use crate::plan::Live;
 use crate::plan::Observed;
 use crate::plan::Outcome;
+use crate::plan::Retry;
 
 use super::cluster::Cluster;
 use super::database;
@@ -30,6 +32,8 @@ pub struct Targets {
     cluster: Cluster,
     databases: Option<Databases>,
     looked: Mutex<Looked>,
+    /// A write to a database just failed in a way that its server may be the reason of.
+    doubt: Notify,
 }
 
 /// What was last seen on the database server.
@@ -51,7 +55,8 @@ impl Targets {
 
     pub fn join(cluster: Cluster, databases: Option<Databases>) -> Self {
         let away = databases.is_some().then(|| "the databases have not been looked at yet".into());
-        Self { cluster, databases, looked: Mutex::new(Looked { found: Found::new(), away }) }
+        let looked = Mutex::new(Looked { found: Found::new(), away });
+        Self { cluster, databases, looked, doubt: Notify::new() }
     }
 
     pub fn cluster(&self) -> &Cluster {
@@ -73,10 +78,11 @@ impl Targets {
             }
             Action::Orphan { id, api_version } => self.orphan(unit, id, api_version).await,
         };
-        done.unwrap_or_else(|error| Done {
-            id: action.id().clone(),
-            outcome: error.outcome(),
-            live: None,
+        done.unwrap_or_else(|error| {
+            if action.id().is_database() && error.retry() == Retry::Later {
+                self.doubt.notify_one();
+            }
+            Done { id: action.id().clone(), outcome: error.outcome(), live: None }
         })
     }
 
@@ -190,6 +196,11 @@ impl Targets {
                 Err(error)
             }
         }
+    }
+
+    /// Comes back when the databases should be looked at now, because their server let us down.
+    pub async fn databases_in_doubt(&self) {
+        self.doubt.notified().await;
     }
 
     /// What is known of a unit; none before the watches know everything that it can own.

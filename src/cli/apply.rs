@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
     };
     let parts = Parts {
         source,
-        kubeconfigs: arguments.clusters.kubeconfigs(),
+        kubeconfigs: arguments.clusters.kubeconfigs()?,
         recorder,
         clock: Clock::system(),
         verify_every: VERIFY_EVERY,

@@ -91,9 +91,10 @@ enum Command {
 
 /// Does what a command line says.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return output::usage(&error).into(),
+        Err(error) => return output::usage(&error, &arguments).into(),
     };
     let output = Output::new(&cli.output);
     let exit = run(&cli, &output).unwrap_or_else(|failure| {

@@ -1,5 +1,6 @@
 //! The only place that prints: results to standard output, everything else to standard error.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io;
 use std::io::IsTerminal as _;
@@ -195,8 +196,22 @@ pub(super) fn redrawn(line: &str) {
 }
 
 /// Prints help where it was asked for, and otherwise what is wrong with the command line.
-pub(super) fn usage(error: &clap::Error) -> Exit {
+pub(super) fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    if error.use_stderr() && wants_json(arguments) {
+        let text = error.render().to_string();
+        let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        let help = "`--help` after the command tells what it takes";
+        let error = json!({ "message": message, "causes": [], "help": help });
+        let _ = writeln!(io::stdout(), "{:#}", json!({ "error": error }));
+    }
     let _ = error.print();
     // Two would mean that there are changes.
     if error.use_stderr() { Exit::Failed } else { Exit::Fine }
+}
+
+/// Whether a command line that cannot be read asks for output for machines.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    words.windows(2).any(|pair| matches!(pair, ["-o" | "--output", "json"]))
+        || words.iter().any(|word| matches!(*word, "-ojson" | "-o=json" | "--output=json"))
 }

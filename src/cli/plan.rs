@@ -77,7 +77,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         let snapshot = files::of_either(folder, to).await?;
         let documented = Documented::new(Arc::new(advance(None, &snapshot, now)), &snapshot);
         tell_errors(&documented.desired, output);
-        live::preview(&documented, &arguments.clusters.kubeconfigs(), output, now).await?
+        live::preview(&documented, &arguments.clusters.kubeconfigs()?, output, now).await?
     };
     output.result(&preview, || show::text(&preview, output.colour()))?;
     Ok(if preview.is_empty() { Exit::Fine } else { Exit::Changes })

@@ -95,12 +95,22 @@ impl de::Error for Mismatch {
     }
 }
 
+/// Whether a text is one only because no number of ours is that large.
+fn is_too_large(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && text.parse::<i64>().is_err()
+        && text.parse::<u64>().is_err()
+}
+
 /// What stands there and what should, without the value: it may be a secret.
 fn instead(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> String {
     let found = match found {
         de::Unexpected::Bool(_) => "`true` or `false`",
         de::Unexpected::Signed(_) | de::Unexpected::Unsigned(_) => "a whole number",
         de::Unexpected::Float(_) => "a number",
+        de::Unexpected::Str(text) if is_too_large(text) => "too large a number",
         de::Unexpected::Str(_) => "a text",
         de::Unexpected::Unit => "nothing",
         de::Unexpected::Seq => "a list",
@@ -301,5 +311,19 @@ mod tests {
         check("name: 5\n", "wrong-type", 1, 7, Some("quote it"));
         check("name: a\nreplicas: 300\n", "wrong-value", 2, 11, None);
         check("name: a\nreplicas: many\n", "wrong-type", 2, 11, None);
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_is_not_called_a_text() {
+        for (written, told) in [
+            ("99999999999999999999", "too large a number stands here"),
+            ("many", "a text stands here"),
+            ("\"8\"", "a text stands here"),
+        ] {
+            let text = format!("name: a\nreplicas: {written}\n");
+            let (documents, _) = super::super::yaml::read(text.as_bytes());
+            let message = read::<Example>(&documents[0]).expect_err("a mismatch").message;
+            assert!(message.starts_with(told), "{written}: {message}");
+        }
     }
 }

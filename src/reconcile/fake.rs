@@ -209,6 +209,10 @@ impl Target for FakeTarget {
         Ok(observed.inventory.clone())
     }
 
+    async fn databases_in_doubt(&self) {
+        std::future::pending::<()>().await;
+    }
+
     async fn look_at_databases(&self) -> Result<(), String> {
         Ok(())
     }

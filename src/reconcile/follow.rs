@@ -284,8 +284,13 @@ async fn look_at_databases(
             failures += 1;
             pace::wait(failures, 0)
         };
+        let is_well = looked.is_ok();
         junction.tell(Event::Databases(name.clone(), looked));
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            // While they are known to be away, every write that fails says no more than that.
+            () = target.databases_in_doubt(), if is_well => {}
+        }
     }
 }
 

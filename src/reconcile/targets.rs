@@ -95,6 +95,10 @@ impl Target for ClusterTarget {
         self.targets.look_at_databases().await.map(|_| ()).map_err(|error| error.to_string())
     }
 
+    async fn databases_in_doubt(&self) {
+        self.targets.databases_in_doubt().await;
+    }
+
     async fn explain(&self, id: &ResourceId) -> Option<String> {
         self.targets.explain(id).await
     }

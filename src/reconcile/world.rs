@@ -39,6 +39,9 @@ pub trait Target: Send + Sync + 'static {
     /// Looks at the databases, of which no watch tells.
     fn look_at_databases(&self) -> impl Future<Output = Result<(), String>> + Send;
 
+    /// Comes back when they should be looked at now and not at their time.
+    fn databases_in_doubt(&self) -> impl Future<Output = ()> + Send;
+
     /// The sentence a person needs about a thing that is not ready.
     fn explain(&self, id: &ResourceId) -> impl Future<Output = Option<String>> + Send;
 }

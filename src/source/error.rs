@@ -58,7 +58,7 @@ pub enum SourceError {
     Broken { folder: PathBuf, detail: String },
     #[error("another `git` works on the copy of the repository")]
     Locked,
-    #[error("there is no commit `{name}`{}", suggestion(.near, "; did you mean"))]
+    #[error("there is no commit `{name}`{}", which_instead(.near))]
     NoSuchRevision { name: String, near: Vec<String> },
     #[error("`{name}` could be several commits: write more of it")]
     Ambiguous { name: String },
@@ -111,6 +111,13 @@ fn suggestion(near: &[String], lead: &str) -> String {
         write!(text, "{before} `{name}`").expect("a string takes every text");
     }
     text
+}
+
+fn which_instead(near: &[String]) -> String {
+    match near {
+        [] => ": name a commit, branch or tag that the repository has, or push it first".to_owned(),
+        near => suggestion(near, "; did you mean"),
+    }
 }
 
 fn which_waits(commit: Option<&Commit>) -> String {

@@ -1,6 +1,7 @@
 //! A cluster and its database server as one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -161,6 +162,21 @@ async fn databases_that_cannot_be_looked_at_are_not_absent() {
         let observed = both.targets.observe(&both.world.unit).await.unwrap();
         assert!(observed.databases_away.is_some());
         assert!(observed.live.contains_key(&made.id), "what was known stays known");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_the_server_fails_makes_the_databases_looked_at_now() {
+    for both in both().await {
+        both.create(both.credentials("1")).await;
+        let doubt =
+            || tokio::time::timeout(Duration::from_millis(50), both.targets.databases_in_doubt());
+        assert_eq!(both.create(both.database()).await.outcome, Outcome::Created);
+        assert!(doubt().await.is_err());
+        both.world.kubectl.delete(&both.world.path("secrets", "admin")).await;
+        let failed = both.create(both.database()).await.outcome;
+        assert!(matches!(failed, Outcome::Failed { retry: Retry::Later, .. }), "{failed}");
+        assert!(doubt().await.is_ok());
     }
 }
 

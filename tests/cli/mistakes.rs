@@ -124,3 +124,17 @@ fn the_url_of_another_kind_of_database_is_refused_without_its_password() {
     assert!(told.err.contains("write it as in postgres://user@host:5432/name"), "{}", told.err);
     assert!(!told.err.contains("hunter2"), "{}", told.err);
 }
+
+#[test]
+fn two_kubeconfigs_for_one_cluster_are_refused() {
+    let repository = small();
+    for (arguments, whose) in [
+        ("--kubeconfig /a --kubeconfig /b", "all clusters: /a and /b"),
+        ("--kubeconfig one=/a,two=/c,one=/b", "cluster `one`: /a and /b"),
+    ] {
+        let told = run(&repository, &format!("plan {arguments}"));
+        assert_eq!(told.code, 1);
+        let expected = format!("error: --kubeconfig names two files for {whose}\n");
+        assert!(told.err.starts_with(&expected), "{}", told.err);
+    }
+}

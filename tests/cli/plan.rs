@@ -114,6 +114,12 @@ fn for_machines_it_is_json_with_the_same_exit_code() {
 fn a_revision_that_is_none_is_an_error() {
     let repository = example();
     insta::assert_snapshot!(plan(&repository, "--from mian").shown());
+    let told = plan(&repository, "--from 0123456789abcdef0123456789abcdef01234567");
+    assert!(
+        told.err.contains("name a commit, branch or tag that the repository has"),
+        "{}",
+        told.err
+    );
 }
 
 #[test]

@@ -37,6 +37,18 @@ fn machines_are_told_of_a_failure_in_their_own_language() {
 }
 
 #[test]
+fn machines_are_told_of_a_mistake_on_the_command_line_too() {
+    for asked in ["--output json", "-o json", "--output=json", "-ojson"] {
+        let told = Program::with(&format!("plan --nothing {asked}")).run();
+        assert_eq!(told.code, 1);
+        let said: Value = serde_json::from_str(&told.out).unwrap();
+        assert_eq!(said["error"]["message"], "unexpected argument '--nothing' found", "{asked}");
+        assert!(told.err.contains("Usage: tenantry plan"), "{}", told.err);
+    }
+    assert_eq!(Program::with("plan --nothing").run().out, "");
+}
+
+#[test]
 fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let told = Program::with(&format!("completions {shell}")).run();

@@ -55,6 +55,7 @@ pub enum Credentials<'a> {
 pub(super) struct Connection {
     client: kube::Client,
     cluster: Box<str>,
+    address: Box<str>,
     limit: Duration,
     places: Semaphore,
 }
@@ -78,6 +79,7 @@ impl Connection {
         Ok(Self {
             client,
             cluster: cluster.into(),
+            address: place(&config.cluster_url).into(),
             limit: REQUEST_LIMIT,
             places: Semaphore::new(IN_FLIGHT),
         })
@@ -155,7 +157,11 @@ impl Connection {
     }
 
     pub(super) fn unreachable(&self, error: &dyn std::error::Error) -> ApplyError {
-        ApplyError::Unreachable { cluster: self.cluster.to_string(), reason: in_full(error) }
+        ApplyError::Unreachable {
+            cluster: self.cluster.to_string(),
+            address: self.address.to_string(),
+            reason: in_full(error),
+        }
     }
 
     pub(super) fn silent(&self) -> ApplyError {
@@ -179,6 +185,13 @@ impl Connection {
             .map_err(|error| self.unreachable(&error))?;
         self.client.send(request).await.map_err(|error| self.unreachable(&error))
     }
+}
+
+/// Where an address leads, without who is to log in there.
+fn place(url: &http::Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or("https");
+    let host = url.host().unwrap_or_default();
+    url.port_u16().map_or(format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"))
 }
 
 /// A request to be.

@@ -107,18 +107,27 @@ impl FromStr for Kubeconfig {
 }
 
 impl Clusters {
-    pub(super) fn kubeconfigs(&self) -> Kubeconfigs {
+    pub(super) fn kubeconfigs(&self) -> Result<Kubeconfigs, Failure> {
         let mut files = BTreeMap::new();
         let mut default = None;
-        for kubeconfig in &self.kubeconfigs {
-            match &kubeconfig.cluster {
-                Some(cluster) => {
-                    files.insert(cluster.clone(), kubeconfig.file.clone());
-                }
-                None => default = Some(kubeconfig.file.clone()),
+        for Kubeconfig { cluster, file } in &self.kubeconfigs {
+            let before = match cluster {
+                Some(cluster) => files.insert(cluster.clone(), file.clone()),
+                None => default.replace(file.clone()),
+            };
+            if let Some(before) = before {
+                let whose = cluster
+                    .as_ref()
+                    .map_or("all clusters".to_owned(), |name| format!("cluster `{name}`"));
+                return Err(Failure::new(format!(
+                    "--kubeconfig names two files for {whose}: {} and {}",
+                    before.display(),
+                    file.display()
+                ))
+                .help("name one, or write NAME=FILE for each cluster"));
             }
         }
-        Kubeconfigs { files, default }
+        Ok(Kubeconfigs { files, default })
     }
 }
 
@@ -128,7 +137,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
     let daemon = Daemon::start(Parts {
         source: arguments.source.clone(),
         cache: arguments.cache.clone(),
-        kubeconfigs: arguments.clusters.kubeconfigs(),
+        kubeconfigs: arguments.clusters.kubeconfigs()?,
         database: arguments.database.clone(),
         history: arguments.history.clone(),
         listen: arguments.listen,

@@ -31,7 +31,7 @@ fn check(world: &World<'_>, findings: &mut Findings) {
     for purchase in world.customers.iter().flat_map(|customer| &customer.subscriptions) {
         let Some(namespace) = &purchase.namespace else { continue };
         if let Some(other) = first.insert(namespace, purchase)
-            && (contested.contains_key(namespace.as_str()) || !may_share(purchase, other))
+            && (contested.contains_key(namespace.as_str()) || !may_share(world, purchase, other))
         {
             contested.entry(namespace).or_insert_with(|| vec![other]).push(purchase);
         }
@@ -40,24 +40,38 @@ fn check(world: &World<'_>, findings: &mut Findings) {
     contested.sort_by_key(|(namespace, _)| *namespace);
     for (namespace, mut purchases) in contested {
         purchases.sort_by_key(|purchase| purchase.seniority());
-        decide(namespace, &purchases, findings);
+        decide(world, namespace, &purchases, findings);
     }
 }
 
 /// Subscriptions of one tenant share a namespace where their packages say so, and where the same
-/// templates render them: others could give two objects one name.
-fn may_share(one: &Purchase<'_>, other: &Purchase<'_>) -> bool {
+/// templates render them: others could give two objects one name. Templates that are missing are
+/// a mistake of their own.
+fn may_share(world: &World<'_>, one: &Purchase<'_>, other: &Purchase<'_>) -> bool {
     let (Some(here), Some(there)) = (one.placement(), other.placement()) else { return true };
     one.document.spec.tenant == other.document.spec.tenant
         && here.namespace_per == NamespacePer::Tenant
         && there.namespace_per == NamespacePer::Tenant
-        && here.templates == there.templates
+        && (here.templates == there.templates
+            || [here, there].iter().any(|placement| is_missing(world, &placement.templates)))
 }
 
-fn decide(namespace: &str, purchases: &[&Purchase<'_>], findings: &mut Findings) {
+fn is_missing(world: &World<'_>, folder: &str) -> bool {
+    !world
+        .templates
+        .iter()
+        .any(|name| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+}
+
+fn decide(
+    world: &World<'_>,
+    namespace: &str,
+    purchases: &[&Purchase<'_>],
+    findings: &mut Findings,
+) {
     let Some((first, others)) = purchases.split_first() else { return };
     let with_first = |purchase: &Purchase<'_>| {
-        purchase.document.origin == first.document.origin || may_share(purchase, first)
+        purchase.document.origin == first.document.origin || may_share(world, purchase, first)
     };
     let Some(rival) = others.iter().find(|other| !with_first(other)) else { return };
     let unclear = rival.document.spec.starts == first.document.spec.starts;
