@@ -29,6 +29,7 @@ use super::Observed;
 use super::Plan;
 use super::diff;
 use super::diff::Difference;
+use super::diff::FieldChange;
 use super::limits;
 use super::limits::Departure;
 use super::limits::Verdict;
@@ -394,7 +395,7 @@ fn item(
             };
             Item {
                 action: Mark::Update,
-                why: told(cause).or(unknown),
+                why: told(cause).or(unknown).or_else(|| left_behind(&step.id, &differences)),
                 differences,
                 ..plain.of(resource(*desired))
             }
@@ -414,6 +415,30 @@ fn item(
         }
         Change::Orphan { .. } => Item { action: Mark::Release, ..plain },
     }
+}
+
+/// What no document asks for any more and still stays in a database: it may hold what somebody
+/// needs, and no revert would bring it back.
+fn left_behind(id: &ResourceId, differences: &[Difference]) -> Option<String> {
+    let stays = |difference: &Difference| {
+        let (_, list) = difference.path.rsplit_once('.').unwrap_or(("", &difference.path));
+        let thing = match list {
+            "schemas" => "schema",
+            "extensions" => "extension",
+            _ => return Vec::new(),
+        };
+        let words = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+        let (from, to) = match &difference.change {
+            FieldChange::Removed { from } => (words(from), Vec::new()),
+            FieldChange::Changed { from, to } => (words(from), words(to)),
+            _ => return Vec::new(),
+        };
+        let gone = from.into_iter().filter(|word| !to.contains(word));
+        gone.filter_map(|word| Some(format!("{thing} `{}`", word.as_str()?))).collect()
+    };
+    let left: Vec<String> = differences.iter().flat_map(stays).collect();
+    let is_any = id.is_database() && !left.is_empty();
+    is_any.then(|| format!("{} stays in it: remove it there by hand", left.join(", ")))
 }
 
 /// A day as people write it, in UTC.

@@ -25,6 +25,7 @@ struct Story {
     replicas: u16,
     keeps_data: bool,
     with_database: bool,
+    schemas: &'static [&'static str],
 }
 
 impl Story {
@@ -36,6 +37,7 @@ impl Story {
             replicas: 1,
             keeps_data: false,
             with_database: false,
+            schemas: &["class"],
         }
     }
 
@@ -53,6 +55,10 @@ impl Story {
 
     fn with_database(self) -> Self {
         Self { with_database: true, ..self }
+    }
+
+    fn schemas(self, schemas: &'static [&'static str]) -> Self {
+        Self { schemas, ..self.with_database() }
     }
 
     fn keeps_data(self) -> Self {
@@ -84,7 +90,7 @@ impl Story {
             resource("", "Service", "web", Stage::Network, json!({"ports": [{"port": 80}]})),
         ];
         if self.with_database {
-            let spec = json!({"database": self.tenant});
+            let spec = json!({"database": self.tenant, "schemas": self.schemas});
             resources.push(resource(
                 "tenantry.dev",
                 "Database",
@@ -175,6 +181,13 @@ fn what_is_over_the_deletion_limit_is_parked() {
     let preview = preview_within(&limit, &from, &[from[0].clone().image("web:2")]);
     assert_eq!(preview.totals.destroy, 0);
     assert_eq!(preview.totals.change, 1);
+    insta::assert_snapshot!(show::text(&preview, false));
+}
+
+#[test]
+fn what_leaves_a_database_is_told_to_stay_in_it() {
+    let (from, to) = (Story::of("acme").schemas(&["class", "forum"]), Story::of("acme"));
+    let preview = preview(&[from], &[to.schemas(&["class"])]);
     insta::assert_snapshot!(show::text(&preview, false));
 }
 
