@@ -144,6 +144,16 @@ fn add_problems(operation: &mut Value) {
             Some("path") => problem::NOT_FOUND,
             _ => problem::INVALID,
         });
+        match parameter["name"].as_str() {
+            Some("Idempotency-Key") => kinds.push(problem::KEY_MISSING),
+            // Whose it is decides whether there is such a thing.
+            Some("tenant" | "subscription") => kinds.push(problem::NOT_FOUND),
+            _ => {}
+        }
+    }
+    if has("requestBody") && operation["tags"][0] == "hooks" {
+        // It may not be set up here.
+        kinds.push(problem::FORBIDDEN);
     }
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
         return;

@@ -17,7 +17,7 @@ const STREAM: &str = "text/event-stream";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Client {
-    address: String,
+    pub(crate) address: String,
     inner: HyperClient<HttpConnector, Full<axum::body::Bytes>>,
 }
 

@@ -137,6 +137,12 @@ async fn every_operation_keeps_tenants_apart() {
 
 /// A portal that commits to the example, so that no route is refused for want of a repository.
 async fn with_a_desk() -> Option<(Portal, TempDir)> {
+    let (desk, cache) = a_desk().await;
+    let portal = Portal::open_with(|parts| parts.desk = Some(desk), Router::new()).await?;
+    Some((portal, cache))
+}
+
+pub(super) async fn a_desk() -> (Desk, TempDir) {
     let repository = TestRepo::bare();
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("tenants-example");
     repository.write_folder(&example, "").commit("the example");
@@ -147,8 +153,7 @@ async fn with_a_desk() -> Option<(Portal, TempDir)> {
     let desk = Desk::new(editor);
     // It reads the branch while there is one.
     desk.editor().digest("platform.yaml").await.unwrap();
-    let portal = Portal::open_with(|parts| parts.desk = Some(desk), Router::new()).await?;
-    Some((portal, cache))
+    (desk, cache)
 }
 
 /// The rows that are acme's.

@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 pub(crate) mod client;
+mod contract;
 mod daemon;
 mod idempotency;
 mod isolation;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use tenantry::api::openapi;
 
 use super::Portal;
@@ -48,6 +49,25 @@ async fn what_is_served_is_what_is_committed_and_every_operation_is_there() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), count);
+}
+
+#[test]
+fn every_reference_of_the_document_leads_somewhere() {
+    fn walk(document: &Value, value: &Value, found: &mut usize) {
+        if let Some(reference) = value["$ref"].as_str() {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+            *found += 1;
+        }
+        match value {
+            Value::Object(fields) => fields.values().for_each(|value| walk(document, value, found)),
+            Value::Array(items) => items.iter().for_each(|value| walk(document, value, found)),
+            _ => {}
+        }
+    }
+    let mut found = 0;
+    walk(openapi::document(), openapi::document(), &mut found);
+    assert!(found > 100, "{found}");
 }
 
 #[tokio::test]

@@ -328,6 +328,7 @@ enum When {
 #[into_params(parameter_in = Query)]
 struct Ending {
     /// With what is paid for where absent.
+    #[param(inline)]
     when: Option<When>,
 }
 

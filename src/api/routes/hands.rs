@@ -176,7 +176,7 @@ struct Note {
 #[utoipa::path(put, path = "/admin/instances/{id}/holds/{reason}", tag = "instances", operation_id = "hold_instance",
     security(("token" = [])), request_body = Note,
     params(("id" = String, Path, description = "`tenant.subscription`"),
-        ("reason" = Reason, Path, description = "Why")),
+        ("reason" = inline(Reason), Path, description = "Why")),
     responses((status = 202, description = "It is accepted", body = Operation)))]
 async fn hold(
     State(api): State<Api>,
@@ -199,7 +199,7 @@ async fn hold(
 #[utoipa::path(delete, path = "/admin/instances/{id}/holds/{reason}", tag = "instances", operation_id = "lift_hold",
     security(("token" = [])),
     params(("id" = String, Path, description = "`tenant.subscription`"),
-        ("reason" = Reason, Path, description = "Why it was held")),
+        ("reason" = inline(Reason), Path, description = "Why it was held")),
     responses((status = 202, description = "It is accepted", body = Operation)))]
 async fn lift(
     State(api): State<Api>,

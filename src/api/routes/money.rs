@@ -93,6 +93,7 @@ struct BankPayment {
     params(("Idempotency-Key" = String, Header, description = "A fresh one for each payment, and the same when it is sent again")),
     responses((status = 201, description = "It is in the wallet", body = Payment),
         (status = 202, description = "It waits for a second person", body = Payment),
+        (status = 404, description = "There is no such tenant", body = problem::Document, content_type = "application/problem+json"),
         (status = 409, description = "The evidence was recorded before", body = problem::Document, content_type = "application/problem+json")))]
 async fn record(
     State(api): State<Api>,
@@ -328,6 +329,7 @@ struct Adjustment {
     security(("token" = [])), request_body = NewAdjustment,
     params(("Idempotency-Key" = String, Header, description = "A fresh one for each, and the same when it is sent again")),
     responses((status = 201, description = "It is booked", body = Adjustment),
+        (status = 404, description = "There is no such tenant", body = problem::Document, content_type = "application/problem+json"),
         (status = 402, description = "There is not so much in the wallet", body = problem::Document, content_type = "application/problem+json")))]
 async fn adjust(
     State(api): State<Api>,

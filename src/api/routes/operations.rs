@@ -47,6 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// Where an operation stands.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = OperationStatus)]
 pub(super) enum Status {
     Accepted,
     Committed,

@@ -69,6 +69,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// Where an order stands.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = OrderStatus)]
 enum Status {
     AwaitingPayment,
     /// The money is set aside, and the operation under way.

@@ -94,6 +94,7 @@ impl From<Provider> for PaymentProvider {
 /// Where a payment stands.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = PaymentStatus)]
 enum Status {
     /// No provider knows it yet.
     New,

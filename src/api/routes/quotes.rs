@@ -211,6 +211,7 @@ pub(super) fn own<'v>(
     security(("token" = [])), request_body = Thought,
     responses(
         (status = 200, description = "What it would cost", body = Offer),
+        (status = 404, description = "There is no such subscription, or it is not yours", body = problem::Document, content_type = "application/problem+json"),
         (status = 409, description = "It is not sold as things stand", body = problem::Document, content_type = "application/problem+json"),
     ))]
 async fn ask(
