@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use tenantry::model::Commit;
+use tenantry::model::Configuration;
 use tenantry::model::Snapshot;
-use tenantry::reconcile::desired::read;
 use tenantry::render::Templates;
 use tenantry::render::render;
 use tenantry::validate::ValidTenant;
@@ -41,7 +41,7 @@ static TENANTS: LazyLock<[(&str, Arc<ValidTenant>); 2]> = LazyLock::new(|| {
     ]);
     let snapshot = Snapshot::of(Commit::new("0"), &files);
     let names = Templates::built_in().names();
-    let mut checked = check(&read(None, &snapshot), &snapshot, &names);
+    let mut checked = check(&Configuration::read(None, &snapshot), &snapshot, &names);
     ["siti", "sunrise"].map(|name| {
         let valid = checked.valid.remove(&name.parse().expect("a name"));
         let folder = if name == "siti" { "templates/paas/" } else { "templates/kiteclass/" };

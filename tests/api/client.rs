@@ -100,6 +100,18 @@ impl Client {
         body: String,
         headers: &[(&str, &str)],
     ) -> Answer {
+        self.try_to_send(method, path, token, body, headers).await.expect("the portal answers")
+    }
+
+    /// The same of a portal that may be gone before it has answered.
+    pub(crate) async fn try_to_send(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: String,
+        headers: &[(&str, &str)],
+    ) -> Option<Answer> {
         let uri = format!("http://{}/api/v1{path}", self.address);
         let mut request = Request::builder().method(method).uri(uri);
         if !token.is_empty() {
@@ -109,13 +121,16 @@ impl Client {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).unwrap();
-        let response = self.inner.request(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.inner.request(request).await.ok()?.into_parts();
         let streams = parts.headers.get("content-type").is_some_and(|kind| kind == STREAM);
-        let bytes = if streams { beginning(body).await } else { whole(body).await };
+        let bytes = if streams {
+            beginning(body).await
+        } else {
+            body.collect().await.ok()?.to_bytes().to_vec()
+        };
         let text = String::from_utf8(bytes).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
+        Some(Answer { status: parts.status.as_u16(), headers: parts.headers, text, json })
     }
 }
 

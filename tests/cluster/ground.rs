@@ -132,9 +132,15 @@ impl Ground {
 
     /// A daemon that serves the portal, which may push to the repository.
     pub(super) async fn start_portal(&self) -> Daemon {
+        self.start_portal_with(&[]).await
+    }
+
+    /// The same with more on its command line.
+    pub(super) async fn start_portal_with(&self, more: &[String]) -> Daemon {
         let allowed = ["config", "receive.denyCurrentBranch", "ignore"];
         git(&self.repository.git_folder(), &allowed).unwrap();
-        Daemon::start(&Settings { portal: true, ..self.settings.clone() }).await
+        let more = more.to_vec();
+        Daemon::start(&Settings { portal: true, more, ..self.settings.clone() }).await
     }
 
     /// Where the daemon keeps history, orders and money.

@@ -14,23 +14,24 @@ use super::story::settled;
 const WITHIN: Duration = Duration::from_millis(2500);
 
 /// Other moments in every run. The seed is printed, so that a failure can be told again.
-struct Moments {
-    seed: u64,
+pub(super) struct Moments {
+    pub(super) seed: u64,
+    within: Duration,
     next: u64,
 }
 
 impl Moments {
-    fn of(seed: Option<u64>) -> Self {
+    pub(super) fn of(seed: Option<u64>, within: Duration) -> Self {
         let chance = || std::collections::hash_map::RandomState::new().hash_one("moments");
-        Self { seed: seed.unwrap_or_else(chance), next: 0 }
+        Self { seed: seed.unwrap_or_else(chance), within, next: 0 }
     }
 
     /// More of them early, where more happens.
-    fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         self.next += 1;
         let digest = tenantry::model::Digest::of(format!("{} {}", self.seed, self.next).as_bytes());
         let share = u32::from_str_radix(&digest.to_string()[..4], 16).unwrap();
-        WITHIN * share / 0xffff * share / 0xffff
+        self.within * share / 0xffff * share / 0xffff
     }
 }
 
@@ -44,7 +45,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_doubles_nothing(ground: Optio
     let Some(ground) = ground else { return };
     let ground = &ground;
     let seed = std::env::var("TENANTRY_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let mut moments = Moments::of(seed);
+    let mut moments = Moments::of(seed, WITHIN);
     println!("{}: TENANTRY_TEST_SEED={}", ground.name, moments.seed);
     let (mut story, mut daemon) = Story::begin(ground).await;
 

@@ -9,4 +9,5 @@ mod drift;
 mod story;
 mod killed;
 mod orders;
+mod purchase;
 mod neighbours;

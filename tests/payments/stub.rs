@@ -93,16 +93,20 @@ impl Stub {
 
     /// How the daemon knows these providers.
     pub(crate) fn providers(&self) -> Providers {
+        Providers::of(&Secret::new(self.settings())).unwrap()
+    }
+
+    /// What stands in its file of payments.
+    pub(crate) fn settings(&self) -> String {
         let at = &self.address;
-        Providers::of(&Secret::new(format!(
+        format!(
             "portalUrl: https://portal.example
 midtrans: {{ serverKeys: [{SERVER_KEY}], snapUrl: '{at}', apiUrl: '{at}' }}
 stripe: {{ secretKeys: [sk_test_of_a_test], webhookSecrets: [{WEBHOOK_SECRET}], live: false, apiUrl: '{at}' }}
 vnpay: {{ terminal: TESTTERM, hashSecrets: [{HASH_SECRET}], payUrl: '{at}/pay', apiUrl: '{at}/merchant_webapi/api/transaction' }}
 momo: {{ partnerCode: MOMOTEST, accessKey: {ACCESS_KEY}, secretKeys: [{SECRET_KEY}], apiUrl: '{at}' }}
 dummy: true"
-        )))
-        .unwrap()
+        )
     }
 
     /// Changes what the provider knows of a payment.

@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) portal: bool,
     /// With whom it shares a secret that sends it webhooks.
     pub(crate) webhook_secret: Option<String>,
+    /// What else stands on its command line.
+    pub(crate) more: Vec<String>,
 }
 
 /// A running `tenantry run`. It dies with the test.
@@ -71,6 +73,7 @@ impl Daemon {
         if let Some(secret) = &settings.webhook_secret {
             command.env("TENANTRY_WEBHOOK_SECRET", secret);
         }
+        command.args(&settings.more);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
@@ -214,5 +217,6 @@ pub(crate) fn settings(
         database,
         portal: false,
         webhook_secret: None,
+        more: Vec::new(),
     }
 }
