@@ -25,8 +25,8 @@ use crate::outbox::Leased;
 use crate::outbox::Mail;
 use crate::postgres::Database;
 
-/// How long sending may take before somebody else may try: longer than a server is waited for.
-const LEASE: SignedDuration = SignedDuration::from_mins(3);
+/// How long sending may take before somebody else may try: half as long again as a server is waited for.
+const LEASE: SignedDuration = SignedDuration::from_secs(90);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long it waits after a failure that may pass; each further one doubles it.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(30);

@@ -29,7 +29,7 @@ use crate::support::daemon::Daemon;
 use crate::support::post_office::PostOffice;
 use crate::support::post_office::Tls;
 
-const PATIENCE: Duration = Duration::from_mins(4);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// A STANDARD, in the one currency that Midtrans takes, and a tenth of it.
 const PRICE: i64 = 298_500_000;
 const TOTAL: i64 = PRICE + PRICE / 10;
@@ -68,6 +68,10 @@ impl Town {
         });
         let text: String = in_rupiah.collect();
         ground.repository.write(standard, text).commit("standard: sold in rupiah");
+        let cluster = "clusters/saigon.yaml";
+        let text = ground.repository.read(cluster);
+        let text = text.replace("cpu: 24\n", "cpu: 960\n").replace("128Gi", "4096Gi");
+        ground.repository.write(cluster, text).commit("room for everybody");
         let (bank, office) = (Stub::open().await, PostOffice::open(Tls::Start).await);
         let payments = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(payments.path(), bank.settings()).unwrap();
@@ -103,7 +107,9 @@ impl Town {
         let deadline = Instant::now() + PATIENCE;
         let mut last = String::new();
         loop {
-            let client = Client::at(self.portal.borrow().clone());
+            let mut portal = self.portal.subscribe();
+            let address = portal.wait_for(|address| !address.is_empty()).await.unwrap().clone();
+            let client = Client::at(address);
             let kind = body.is_some().then_some(("content-type", "application/json"));
             let key = (!key.is_empty()).then_some(("idempotency-key", key));
             let headers: Vec<_> = kind.into_iter().chain(key).collect();
