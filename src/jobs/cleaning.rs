@@ -8,7 +8,9 @@ use super::Job;
 use super::JobError;
 use super::Report;
 use super::Schedule;
+use crate::model::Name;
 use crate::outbox;
+use crate::pods;
 
 /// How long it can be looked up what was sent and to whom.
 const SENT_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -29,6 +31,8 @@ pub(super) fn jobs() -> Vec<Job> {
             SOMETIMES,
             sent,
         ),
+        Job::new("clean-pods", "Forget pods of clusters that are gone", SOMETIMES, pods)
+            .with_documents(),
         Job::new(
             "clean-payments",
             "Forget notifications of payments that were refused long ago",
@@ -45,6 +49,12 @@ async fn accounts(ground: Ground) -> Result<Report, JobError> {
 async fn sent(ground: Ground) -> Result<Report, JobError> {
     let pool = ground.database().pool();
     Ok(gone(outbox::clean(pool, ground.now - SENT_KEPT).await?))
+}
+
+async fn pods(ground: Ground) -> Result<Report, JobError> {
+    let clusters: Vec<&Name> = ground.documents()?.configuration.clusters.keys().collect();
+    let pods = pods::Store::over(ground.database().clone());
+    Ok(gone(pods.keep_clusters(&clusters).await?))
 }
 
 async fn refused(ground: Ground) -> Result<Report, JobError> {

@@ -9,6 +9,7 @@ use crate::billing::ledger::LedgerError;
 use crate::billing::terms::TermError;
 use crate::operations::OperationError;
 use crate::payments::PaymentError;
+use crate::pods::PodError;
 use crate::postgres::is_away;
 use crate::usage::UsageError;
 
@@ -42,6 +43,8 @@ pub enum JobError {
     #[error(transparent)]
     Usage(#[from] UsageError),
     #[error(transparent)]
+    Pods(#[from] PodError),
+    #[error(transparent)]
     Operation(#[from] OperationError),
     #[error("the database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
@@ -53,6 +56,7 @@ impl JobError {
         match self {
             Self::Database(error)
             | Self::Usage(UsageError::Database(error))
+            | Self::Pods(PodError(error))
             | Self::Invoice(InvoiceError::Database(error))
             | Self::Term(TermError::Database(error)) => is_away(error),
             Self::Ledger(error) | Self::Invoice(InvoiceError::Ledger(error)) => error.is_passing(),

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::history::Recorder;
+use crate::pods;
 use crate::source::Source;
 
 use super::Event;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub clock: Clock,
     /// How often about all that is watched is also listed, for the sake of what no watch told.
     pub verify_every: Duration,
+    /// Shows the clusters that are followed to who measures them and reads logs there.
+    pub clusters: watch::Sender<Followed>,
     /// Who wants to hear everything that happens, besides the log and history.
     pub listener: Option<mpsc::UnboundedSender<Note>>,
 }
@@ -49,7 +52,6 @@ pub struct Daemon {
     junction: Junction<ClusterTarget>,
     overview: watch::Receiver<Arc<Overview>>,
     desired: watch::Receiver<Option<Arc<Desired>>>,
-    clusters: watch::Receiver<Followed>,
     recorder: Recorder,
     ended: JoinHandle<()>,
     telling: JoinHandle<()>,
@@ -59,13 +61,14 @@ pub struct Daemon {
 impl Daemon {
     /// Starts to follow the source, and to bring everything to what it says.
     pub async fn start(parts: Parts) -> Self {
-        let Parts { source, kubeconfigs, recorder, clock, verify_every, listener } = parts;
+        let Parts { source, kubeconfigs, recorder, clock, verify_every, clusters, listener } =
+            parts;
         remember(&source, &recorder).await;
         let (notes, said) = mpsc::unbounded_channel();
         let (junction, ended) = Junction::start(clock.clone(), notes.clone());
         let (overviews, overview) = watch::channel(Arc::new(Overview::default()));
         let (taken, desired) = watch::channel(None);
-        let (shown, clusters) = watch::channel(Followed::new());
+        let pods = recorder.store().map(|store| pods::Store::over(store.database().clone()));
         let chronicle = Chronicle::new(recorder.clone());
         let telling = tokio::spawn(listen(said, overviews, chronicle, listener, clock.clone()));
         let heads = follow(
@@ -74,12 +77,12 @@ impl Daemon {
             kubeconfigs,
             clock.clone(),
             verify_every,
-            Told { notes: notes.clone(), taken, clusters: shown },
+            Told { notes: notes.clone(), taken, clusters, pods },
         );
         let history = follow_history(recorder.clone(), clock.clone(), notes.clone());
         let state = follow_state(source, clock, notes);
         let following = [tokio::spawn(heads), tokio::spawn(history), tokio::spawn(state)];
-        Self { junction, overview, desired, clusters, recorder, ended, telling, following }
+        Self { junction, overview, desired, recorder, ended, telling, following }
     }
 
     /// Where everybody stands, and every change of that.
@@ -90,11 +93,6 @@ impl Daemon {
     /// What the newest commit that was taken asks for, and every change of that.
     pub fn desired(&self) -> watch::Receiver<Option<Arc<Desired>>> {
         self.desired.clone()
-    }
-
-    /// The clusters that are followed now, and every change of that.
-    pub fn clusters(&self) -> watch::Receiver<Followed> {
-        self.clusters.clone()
     }
 
     pub fn junction(&self) -> &Junction<ClusterTarget> {

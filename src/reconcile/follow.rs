@@ -15,6 +15,7 @@ use crate::history::Recorder;
 use crate::model::Configuration;
 use crate::model::Digest;
 use crate::model::Name;
+use crate::pods;
 use crate::source::Source;
 use crate::source::state::Reach;
 
@@ -29,6 +30,7 @@ use super::note::HISTORY;
 use super::note::Note;
 use super::note::REPOSITORY;
 use super::pace;
+use super::pods::keep as keep_pods;
 use super::targets::ClusterTarget;
 use super::targets::Kubeconfigs;
 use super::world::Clock;
@@ -46,6 +48,8 @@ pub struct Told {
     pub taken: watch::Sender<Option<Arc<Desired>>>,
     /// The clusters that are followed, for who measures them.
     pub clusters: watch::Sender<Followed>,
+    /// Where it is kept how pods stand, if anywhere.
+    pub pods: Option<pods::Store>,
 }
 
 /// Follows the branch for ever: each head becomes what is desired, the newest first.
@@ -55,7 +59,7 @@ pub async fn follow(
     kubeconfigs: Kubeconfigs,
     clock: Clock,
     verify_every: Duration,
-    Told { notes, taken, clusters: shown }: Told,
+    Told { notes, taken, clusters: shown, pods }: Told,
 ) {
     let mut heads = source.watch();
     let mut clusters = Clusters {
@@ -66,6 +70,7 @@ pub async fn follow(
         followed: BTreeMap::new(),
         unusable: BTreeMap::new(),
         shown,
+        pods,
         notes: notes.clone(),
         clock: clock.clone(),
     };
@@ -141,6 +146,7 @@ struct Clusters {
     unusable: BTreeMap<Name, String>,
     /// Who else looks at the clusters.
     shown: watch::Sender<Followed>,
+    pods: Option<pods::Store>,
     notes: mpsc::UnboundedSender<Note>,
     clock: Clock,
 }
@@ -204,6 +210,11 @@ impl Clusters {
                     notes: self.notes.clone(),
                 };
                 followed.tasks = ways.follow(self.verify_every, self.documents.subscribe());
+                if let Some(store) = self.pods.clone() {
+                    let (name, target) = (name.clone(), Arc::clone(&followed.target));
+                    let keeping = keep_pods(name, target, store, self.clock.clone());
+                    followed.tasks.push(tokio::spawn(keeping));
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ mod limits;
 mod live;
 mod orders;
 mod outage;
+mod pods;
 mod reading;
 mod reference;
 mod refusals;

@@ -12,6 +12,7 @@ mod operations;
 mod events;
 mod subscriptions;
 mod usage;
+mod pods;
 mod changes;
 mod settings;
 mod instances;
@@ -48,6 +49,7 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(events::routes())
         .merge(subscriptions::routes())
         .merge(usage::routes())
+        .merge(pods::routes())
         .merge(changes::routes())
         .merge(settings::routes())
         .merge(instances::routes())
