@@ -24,7 +24,7 @@ pub enum JobError {
     Lost,
     #[error("no commit was read yet: it runs once the documents are known")]
     NoDocuments,
-    #[error("no cluster is reached from here: the daemon measures, every few minutes")]
+    #[error("no cluster is reached from here: run it where clusters are, with their kubeconfigs")]
     NoMeter,
     #[error("it broke off: {0}")]
     BrokenOff(String),

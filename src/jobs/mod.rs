@@ -32,6 +32,7 @@ pub use row::Standing;
 pub use row::standings;
 pub use runner::Runner;
 pub use schedule::Schedule;
+pub use usage::MEASURES;
 
 /// The jobs of a business.
 pub fn of_a_business() -> Vec<Job> {

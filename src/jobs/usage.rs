@@ -24,17 +24,14 @@ use crate::usage::standing;
 use crate::usage::standing::JUDGED_OVER;
 use crate::usage::store;
 
+/// The job that measures clusters.
+pub const MEASURES: &str = "collect-usage";
 const CHECK: &str = "check-usage";
 
 pub(super) fn jobs() -> Vec<Job> {
     vec![
-        Job::new(
-            "collect-usage",
-            "Measure what every subscription uses",
-            Schedule::Each(SLOT),
-            collect,
-        )
-        .with_documents(),
+        Job::new(MEASURES, "Measure what every subscription uses", Schedule::Each(SLOT), collect)
+            .with_documents(),
         Job::new(
             "roll-up-usage",
             "Add what was measured to the sums of its hour and its day",

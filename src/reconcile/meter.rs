@@ -16,6 +16,8 @@ use tokio::time::sleep;
 use tokio::time::timeout_at;
 
 use crate::apply::Cluster;
+use crate::apply::cluster::watch::Watches;
+use crate::model::Configuration;
 use crate::model::Name;
 use crate::model::SubscriptionId;
 use crate::usage::Measured;
@@ -23,6 +25,7 @@ use crate::usage::Meter;
 use crate::usage::Reading;
 
 use super::targets::ClusterTarget;
+use super::targets::Kubeconfigs;
 
 /// How long it is waited for clusters to be seen as wholes, right after the start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,11 +37,30 @@ pub type Followed = BTreeMap<Name, Arc<ClusterTarget>>;
 /// Measures the clusters that are followed.
 pub struct ClusterMeter {
     clusters: watch::Receiver<Followed>,
+    /// Where no daemon watches the clusters, and somebody has to.
+    _watches: Vec<Watches>,
 }
 
 impl ClusterMeter {
     pub fn over(clusters: watch::Receiver<Followed>) -> Self {
-        Self { clusters }
+        Self { clusters, _watches: Vec::new() }
+    }
+
+    /// Connects to the clusters of a configuration and watches them, for whoever measures once.
+    /// One that cannot be connected to is a failure: nobody would miss what is not measured there.
+    pub async fn connect(
+        configuration: &Configuration,
+        kubeconfigs: &Kubeconfigs,
+    ) -> Result<Self, String> {
+        let (mut followed, mut watches) = (Followed::new(), Vec::new());
+        for (name, document) in &configuration.clusters {
+            let target = ClusterTarget::connect(document, kubeconfigs).await?;
+            // What is seen is kept; nobody has to hear of it.
+            let (watching, _) = Watches::start(target.cluster());
+            watches.push(watching);
+            followed.insert(name.clone(), Arc::new(target));
+        }
+        Ok(Self { clusters: watch::Sender::new(followed).subscribe(), _watches: watches })
     }
 }
 

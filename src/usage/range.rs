@@ -94,13 +94,14 @@ impl Range {
         from: Option<Timestamp>,
         to: Option<Timestamp>,
         step: Step,
+        zone: &TimeZone,
         now: Timestamp,
     ) -> Result<Self, Impossible> {
         let to = to.unwrap_or(now);
         let from = match from {
             Some(from) => from,
-            // The steps that it begins and ends in are told, too.
-            None => step.start(to.checked_sub(step.usual()).unwrap_or(to), &TimeZone::UTC),
+            // The step that it begins in is told, too.
+            None => step.start(to.checked_sub(step.usual()).unwrap_or(to), zone),
         };
         if from >= to {
             return Err(Impossible::Backwards { to });
@@ -110,7 +111,7 @@ impl Range {
         }
         // A step that began just before is told as well.
         let since = now.checked_sub(step.kept()).unwrap_or(Timestamp::MIN);
-        if from < step.start(since, &TimeZone::UTC) {
+        if from < step.start(since, zone) {
             return Err(Impossible::Forgotten { since, step });
         }
         Ok(Self { from, to, step })
@@ -131,7 +132,8 @@ mod tests {
 
     fn asked(from: &str, to: &str, step: Step) -> Result<Range, Impossible> {
         let given = |text: &str| (!text.is_empty()).then(|| at(text));
-        Range::of(given(from), given(to), step, at("2026-11-27T09:20:00Z"))
+        let now = at("2026-11-27T09:20:00Z");
+        Range::of(given(from), given(to), step, &TimeZone::UTC, now)
     }
 
     #[test]

@@ -115,6 +115,7 @@ async fn pods_that_cannot_be_watched_keep_nobody_from_anything() {
     let server = world.sandbox.clone().unwrap();
     server.faults().add(Fault::answers(403).on_resource("pods"));
     let mut watching = world.watch().await;
+    assert!(world.cluster.pod_news().changed.is_empty(), "from here on they are wanted");
     let settings = world.settings("a");
     let applied = world.apply(&settings).await.live.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -124,5 +125,5 @@ async fn pods_that_cannot_be_watched_keep_nobody_from_anything() {
     let away = |event: &Event| matches!(event, Event::Disconnected { .. });
     assert!(!watching.seen.iter().any(away), "{:?}", watching.seen);
     server.faults().clear();
-    world.pods_are_read().await;
+    world.pods(|news| news.all.is_some()).await;
 }

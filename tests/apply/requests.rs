@@ -52,7 +52,6 @@ async fn watching_costs_a_list_and_a_watch_per_kind_and_then_nothing() {
     world.apply(&settings).await;
     let daemon = world.again().await;
     let mut watching = daemon.watch().await;
-    daemon.pods_are_read().await;
     let before = counts(&world);
     world
         .kubectl

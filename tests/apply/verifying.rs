@@ -60,7 +60,6 @@ async fn between_verifications_nothing_is_asked() {
     let world = sandbox().await;
     let sandbox = world.sandbox.clone().unwrap();
     let _watching = world.watch_and_verify(Some(Duration::from_hours(1))).await;
-    world.pods_are_read().await;
     let before = sandbox.requests();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let asked = sandbox.requests().since(&before);

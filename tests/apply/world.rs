@@ -201,13 +201,6 @@ impl World {
         watching.wait_for(|event| *event == Event::Synced).await;
         watching
     }
-
-    /// Waits until the watches have read the pods as well, which come after everything else.
-    pub(crate) async fn pods_are_read(&self) {
-        while self.cluster.pod_news().all.is_none() {
-            self.cluster.pods_change().await;
-        }
-    }
 }
 
 fn merge(into: &mut Value, from: Value) {

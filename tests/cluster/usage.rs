@@ -88,3 +88,23 @@ async fn without_a_metrics_api_volumes_are_measured_and_it_is_said_once() {
     assert_eq!(said.matches("install metrics-server").count(), 1, "{said}");
     assert_eq!(daemon.stop().await, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_measures_by_hand() {
+    let Some(ground) = Ground::on_a_sandbox().await else { return };
+    ground.with_only(&["acme"]);
+    let daemon = ground.start_portal().await;
+    let pool = PgPool::connect(ground.history()).await.unwrap();
+    daemon.settled(&ground.repository.head()).await;
+    samples(&pool, &daemon, 1).await;
+    daemon.kill();
+    // Whoever was killed may have left a lease.
+    sqlx::query("truncate usage_sample, job").execute(&pool).await.unwrap();
+    let told = ground.run("jobs run collect-usage -o json");
+    assert_eq!(told.code, 0, "{}", told.shown());
+    assert!(told.out.contains("subscriptions measured: 1; new samples: 3"), "{}", told.shown());
+    let told = ground.run("jobs run collect-usage -o json");
+    // Another slot may have begun meanwhile.
+    assert!(told.out.contains("new samples: 0") || told.out.contains("new samples: 3"));
+    assert!(told.out.contains("subscriptions measured: 1"), "{}", told.shown());
+}

@@ -240,11 +240,12 @@ async fn usage(
         Some(place) => (Some(place.from), Some(place.to)),
         None => (asked.from, asked.to),
     };
-    let range = Range::of(from, to, step.into(), context.now)
+    let zone = zone(&view);
+    let range = Range::of(from, to, step.into(), &zone, context.now)
         .map_err(|error| Problem::field("from", error.to_string(), error.help()))?;
 
     let pool = api.accounts().pool()?;
-    let steps = store::steps(pool, &id, range, &zone(&view)).await?;
+    let steps = store::steps(pool, &id, range, &zone).await?;
     let mut totals = Measures::new();
     for (measure, sums) in steps.values().flatten() {
         sums::add(&mut totals, *measure, *sums);

@@ -1,5 +1,5 @@
-//! The pods of subscriptions, as one watch tells of them. Of each a few words are kept, and which
-//! have changed since somebody last asked.
+//! The pods of subscriptions, as one watch tells of them, from when somebody first asks. Of each a
+//! few words are kept, and which have changed since somebody last asked.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -8,6 +8,7 @@ use std::sync::MutexGuard;
 
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::model::Name;
@@ -37,6 +38,8 @@ const COMPONENT: &str = "app.kubernetes.io/name";
 pub(super) struct Pods {
     state: Mutex<State>,
     news: Notify,
+    /// Whether anybody wants to know: pods that nobody asks for are not watched.
+    wanted: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -73,6 +76,16 @@ pub struct PodNews {
 impl Pods {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nobody panics holding this lock")
+    }
+
+    /// Waits until somebody wants to know of pods.
+    pub(super) async fn are_wanted(&self) {
+        // The sender is here.
+        let _ = self.wanted.subscribe().wait_for(|wanted| *wanted).await;
+    }
+
+    fn want(&self) {
+        self.wanted.send_replace(true);
     }
 
     /// Takes a pod as it was seen. Returns its version.
@@ -141,14 +154,16 @@ impl Pods {
 }
 
 impl Cluster {
-    /// Waits until something happened to pods.
+    /// Waits until something happened to pods. Whoever first asks has them watched.
     pub async fn pods_change(&self) {
+        self.pods().want();
         self.pods().news.notified().await;
     }
 
     /// What happened to pods since this was last asked. A pod in a namespace of somebody else is
     /// nobody's, whatever its labels say.
     pub fn pod_news(&self) -> PodNews {
+        self.pods().want();
         let (changed, all) = {
             let mut state = self.pods().state();
             let changed: Vec<(Uuid, Option<Pod>)> = std::mem::take(&mut state.changed)

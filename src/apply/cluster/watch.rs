@@ -157,7 +157,8 @@ async fn supervise(shared: Arc<Shared>) {
     }
     store.complete();
     shared.tell(Event::Synced).await;
-    drop(start(Subject::Pods));
+    let mut beside = JoinSet::new();
+    beside.spawn(follow_pods(Arc::clone(&shared)));
 
     // A kind that only some unit has keeps nobody else waiting.
     loop {
@@ -168,6 +169,14 @@ async fn supervise(shared: Arc<Shared>) {
         }
         store.a_new_kind_is_named().await;
     }
+}
+
+/// Keeps the watch of pods up, once somebody wants to know of them.
+async fn follow_pods(shared: Arc<Shared>) {
+    shared.cluster.pods().are_wanted().await;
+    // Nobody waits for the first listing: whoever wants to know is told by the pods themselves.
+    let (listed, _) = oneshot::channel();
+    follow(shared, Subject::Pods, listed).await;
 }
 
 /// Keeps one watch up for ever. Says once when everything has been listed.
