@@ -39,7 +39,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "orders", include_str!("../migrations/0007_orders.sql")),
     (8, "payments", include_str!("../migrations/0008_payments.sql")),
     (10, "jobs", include_str!("../migrations/0010_jobs.sql")),
+    (11, "usage", include_str!("../migrations/0011_usage.sql")),
     (12, "live", include_str!("../migrations/0012_live.sql")),
+    (13, "pods", include_str!("../migrations/0013_pods.sql")),
 ];
 
 /// The first wait after a failure; each further one doubles it.

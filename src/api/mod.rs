@@ -48,6 +48,8 @@ use crate::history::Store;
 use crate::model::Secret;
 use crate::operations::live::Live;
 use crate::payments::Payments;
+use crate::pods;
+use crate::pods::Logs;
 
 pub use catalog::Catalog;
 pub use desk::Desk;
@@ -88,6 +90,8 @@ pub struct Parts {
     /// What commits changes; none where the portal only reads.
     pub desk: Option<Desk>,
     pub payments: Payments,
+    /// Who reads logs of pods; nobody where no cluster is reached.
+    pub logs: Option<Arc<dyn Logs>>,
     /// Who may say that there is something to fetch; none where nobody may.
     pub git: Option<GitHooks>,
     pub clock: Clock,
@@ -116,6 +120,7 @@ impl Parts {
             history,
             desk: None,
             payments,
+            logs: None,
             git: None,
             clock: Arc::new(Timestamp::now),
             behind_proxy: false,
@@ -141,6 +146,7 @@ struct Shared {
     entrance: Limits<IpAddr>,
     notifications: Limits<IpAddr>,
     live: Live,
+    pods: pods::Store,
     places: Places,
 }
 
@@ -150,8 +156,9 @@ impl Api {
         let entrance = Limits::new(parts.entrance, CALLERS);
         let notifications = Limits::new(parts.notifications, CALLERS);
         let live = Live::over(parts.accounts.database().clone());
+        let pods = pods::Store::over(parts.accounts.database().clone());
         let places = Places::new(parts.streams);
-        let shared = Shared { parts, usual, entrance, notifications, live, places };
+        let shared = Shared { parts, usual, entrance, notifications, live, pods, places };
         Self { shared: Arc::new(shared) }
     }
 
@@ -173,6 +180,18 @@ impl Api {
     pub fn desk(&self) -> Result<&Desk, Problem> {
         let desk = self.shared.parts.desk.as_ref();
         desk.ok_or_else(|| Problem::away("this portal only reads: nothing can be changed here"))
+    }
+
+    /// How pods stand; refused at once while the database is known to be away.
+    pub fn pods(&self) -> Result<&pods::Store, Problem> {
+        self.accounts().pool()?;
+        Ok(&self.shared.pods)
+    }
+
+    /// Who reads logs of pods.
+    pub fn logs(&self) -> Result<&dyn Logs, Problem> {
+        let logs = self.shared.parts.logs.as_deref();
+        logs.ok_or_else(|| Problem::away("no cluster is reached from here, so no log can be read"))
     }
 
     pub fn payments(&self) -> &Payments {

@@ -47,6 +47,7 @@ use super::routes;
         (name = "orders", description = "Ask for a price, order, and pay"),
         (name = "operations", description = "Follow what was asked for"),
         (name = "subscriptions", description = "What a customer has"),
+        (name = "pods", description = "What runs for it, and what that writes"),
         (name = "wallet", description = "What is there, and how it gets there"),
         (name = "hooks", description = "What others tell us: payments, and that there is something to fetch"),
         (name = "invoices", description = "What was sold"),

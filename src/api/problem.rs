@@ -20,6 +20,9 @@ use crate::edits::EditError;
 use crate::history::HistoryError;
 use crate::operations::OperationError;
 use crate::payments::PaymentError;
+use crate::pods::LogError;
+use crate::pods::PodError;
+use crate::usage::UsageError;
 
 /// A kind of problem. Its code is stable: clients may rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,6 +371,40 @@ impl From<LedgerError> for Problem {
             LedgerError::KeyReused { .. } => KEY_REUSED.into(),
             error if error.is_passing() => Self::away("our database is away; nothing was changed"),
             error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Gone => NOT_FOUND.into(),
+            LogError::NotThere(why) => Self::new(CONFLICT, why),
+            LogError::Away(why) => {
+                tracing::warn!("a log cannot be read: {why}");
+                Self::away("the cluster cannot be asked for the log now")
+            }
+        }
+    }
+}
+
+impl From<PodError> for Problem {
+    fn from(error: PodError) -> Self {
+        if crate::postgres::is_away(&error.0) {
+            Self::away("our database is away")
+        } else {
+            Self::internal(&error)
+        }
+    }
+}
+
+impl From<UsageError> for Problem {
+    fn from(error: UsageError) -> Self {
+        match &error {
+            UsageError::Database(source) if crate::postgres::is_away(source) => {
+                Self::away("our database is away")
+            }
+            UsageError::Database(_) | UsageError::Unreadable(_) => Self::internal(&error),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::history::Recorder;
@@ -73,6 +74,8 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         recorder,
         clock: Clock::system(),
         verify_every: VERIFY_EVERY,
+        // Nobody measures here.
+        clusters: watch::Sender::default(),
         listener: None,
     };
     let daemon = Daemon::start(parts).await;

@@ -13,6 +13,7 @@ use crate::api::idempotency;
 use crate::jobs;
 use crate::jobs::Job;
 use crate::jobs::JobError;
+use crate::jobs::MEASURES;
 use crate::jobs::Report;
 use crate::jobs::Runner;
 use crate::jobs::Schedule;
@@ -24,9 +25,11 @@ use crate::payments;
 use crate::payments::Payments;
 use crate::postgres;
 use crate::postgres::Database;
+use crate::reconcile::meter::ClusterMeter;
 use crate::source;
 use crate::source::Head;
 use crate::source::Source;
+use crate::usage::Meter;
 
 use super::Exit;
 use super::Failure;
@@ -34,6 +37,7 @@ use super::Output;
 use super::failure::Helped as _;
 use super::output::Tone;
 use super::past;
+use super::run::Clusters;
 
 /// Show what is done again and again without anybody asking, or do it now
 #[derive(clap::Args, Debug)]
@@ -80,6 +84,8 @@ struct Run {
     database: postgres::Settings,
     #[command(flatten)]
     payments: payments::settings::Settings,
+    #[command(flatten)]
+    clusters: Clusters,
 }
 
 /// Every job that the daemon runs.
@@ -186,12 +192,15 @@ async fn by_hand(run: &Run, output: &Output) -> Result<Exit, Failure> {
     let payments = Payments::over(database.clone(), providers)
         .context("payments cannot be asked about")
         .or_help("correct the file that --payments-file names, or leave it out")?;
-    let (_keeps, taken) = watch::channel(newest(run).await?);
+    let newest = newest(run).await?;
+    let meter = meter(run, newest.as_ref()).await?;
+    let (_keeps, taken) = watch::channel(newest);
     let runner = Runner {
         jobs,
         name: runner_name(),
         accounts: Accounts::over(database, KeySource::Database),
         payments,
+        meter,
         taken,
         clock: Arc::new(SystemClock),
     };
@@ -204,6 +213,17 @@ async fn by_hand(run: &Run, output: &Output) -> Result<Exit, Failure> {
         Err(error @ JobError::Taken { .. }) => Err(Failure::from(error)),
         Err(error) => Err(Failure::from(error).help("`tenantry jobs list` shows how it stands")),
     }
+}
+
+/// Who measures clusters, for the job that does.
+async fn meter(run: &Run, newest: Option<&Taken>) -> Result<Option<Arc<dyn Meter>>, Failure> {
+    let Some(taken) = newest.filter(|_| run.name == MEASURES) else { return Ok(None) };
+    let kubeconfigs = run.clusters.kubeconfigs();
+    let meter = ClusterMeter::connect(&taken.configuration, &kubeconfigs).await;
+    let meter = meter.map_err(anyhow::Error::msg).context("a cluster cannot be measured");
+    Ok(Some(Arc::new(
+        meter.or_help("name its kubeconfig with --kubeconfig, as the daemon has it")?,
+    )))
 }
 
 fn text(report: &Report) -> String {

@@ -8,7 +8,9 @@ use super::Job;
 use super::JobError;
 use super::Report;
 use super::Schedule;
+use crate::model::Name;
 use crate::outbox;
+use crate::pods;
 
 /// How long it can be looked up what was sent and to whom.
 const SENT_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -29,6 +31,8 @@ pub(super) fn jobs() -> Vec<Job> {
             SOMETIMES,
             sent,
         ),
+        Job::new("clean-pods", "Forget pods of clusters that are gone", SOMETIMES, pods)
+            .with_documents(),
         Job::new(
             "clean-payments",
             "Forget notifications of payments that were refused long ago",
@@ -47,12 +51,18 @@ async fn sent(ground: Ground) -> Result<Report, JobError> {
     Ok(gone(outbox::clean(pool, ground.now - SENT_KEPT).await?))
 }
 
+async fn pods(ground: Ground) -> Result<Report, JobError> {
+    let clusters: Vec<&Name> = ground.documents()?.configuration.clusters.keys().collect();
+    let pods = pods::Store::over(ground.database().clone());
+    Ok(gone(pods.keep_clusters(&clusters).await?))
+}
+
 async fn refused(ground: Ground) -> Result<Report, JobError> {
     Ok(gone(ground.payments.clean(ground.now).await?))
 }
 
 /// What a job says that forgets rows.
-fn gone(rows: u64) -> Report {
+pub(super) fn gone(rows: u64) -> Report {
     Report::of(match rows {
         0 => "nothing to forget".to_owned(),
         1 => "1 row forgotten".to_owned(),

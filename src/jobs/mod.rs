@@ -21,6 +21,7 @@ mod alert;
 mod cleaning;
 mod lifecycle;
 mod money;
+mod usage;
 
 pub use error::JobError;
 pub use job::Ground;
@@ -31,8 +32,9 @@ pub use row::Standing;
 pub use row::standings;
 pub use runner::Runner;
 pub use schedule::Schedule;
+pub use usage::MEASURES;
 
 /// The jobs of a business.
 pub fn of_a_business() -> Vec<Job> {
-    [cleaning::jobs(), money::jobs(), lifecycle::jobs()].concat()
+    [cleaning::jobs(), money::jobs(), lifecycle::jobs(), usage::jobs()].concat()
 }

@@ -25,6 +25,7 @@ pub mod subscription;
 pub mod host;
 pub mod channel;
 pub mod task;
+pub mod pod;
 pub mod snapshot;
 pub mod finding;
 pub mod yaml;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::history::Recorder;
+use crate::pods;
 use crate::source::Source;
 
 use super::Event;
@@ -18,6 +19,7 @@ use super::follow::Told;
 use super::follow::follow;
 use super::follow::follow_history;
 use super::follow::follow_state;
+use super::meter::Followed;
 use super::note::Note;
 use super::overview::Overview;
 use super::targets::ClusterTarget;
@@ -39,6 +41,8 @@ pub struct Parts {
     pub clock: Clock,
     /// How often about all that is watched is also listed, for the sake of what no watch told.
     pub verify_every: Duration,
+    /// Shows the clusters that are followed to who measures them and reads logs there.
+    pub clusters: watch::Sender<Followed>,
     /// Who wants to hear everything that happens, besides the log and history.
     pub listener: Option<mpsc::UnboundedSender<Note>>,
 }
@@ -57,12 +61,14 @@ pub struct Daemon {
 impl Daemon {
     /// Starts to follow the source, and to bring everything to what it says.
     pub async fn start(parts: Parts) -> Self {
-        let Parts { source, kubeconfigs, recorder, clock, verify_every, listener } = parts;
+        let Parts { source, kubeconfigs, recorder, clock, verify_every, clusters, listener } =
+            parts;
         remember(&source, &recorder).await;
         let (notes, said) = mpsc::unbounded_channel();
         let (junction, ended) = Junction::start(clock.clone(), notes.clone());
         let (overviews, overview) = watch::channel(Arc::new(Overview::default()));
         let (taken, desired) = watch::channel(None);
+        let pods = recorder.store().map(|store| pods::Store::over(store.database().clone()));
         let chronicle = Chronicle::new(recorder.clone());
         let telling = tokio::spawn(listen(said, overviews, chronicle, listener, clock.clone()));
         let heads = follow(
@@ -71,7 +77,7 @@ impl Daemon {
             kubeconfigs,
             clock.clone(),
             verify_every,
-            Told { notes: notes.clone(), taken },
+            Told { notes: notes.clone(), taken, clusters, pods },
         );
         let history = follow_history(recorder.clone(), clock.clone(), notes.clone());
         let state = follow_state(source, clock, notes);

@@ -15,6 +15,7 @@ use crate::history::Recorder;
 use crate::model::Configuration;
 use crate::model::Digest;
 use crate::model::Name;
+use crate::pods;
 use crate::source::Source;
 use crate::source::state::Reach;
 
@@ -24,10 +25,12 @@ use super::answer::Documented;
 use super::answer::keep_asking;
 use super::desired::Desired;
 use super::desired::advance;
+use super::meter::Followed;
 use super::note::HISTORY;
 use super::note::Note;
 use super::note::REPOSITORY;
 use super::pace;
+use super::pods::keep as keep_pods;
 use super::targets::ClusterTarget;
 use super::targets::Kubeconfigs;
 use super::world::Clock;
@@ -43,6 +46,10 @@ pub struct Told {
     pub notes: mpsc::UnboundedSender<Note>,
     /// What is desired, for who else wants to know.
     pub taken: watch::Sender<Option<Arc<Desired>>>,
+    /// The clusters that are followed, for who measures them.
+    pub clusters: watch::Sender<Followed>,
+    /// Where it is kept how pods stand, if anywhere.
+    pub pods: Option<pods::Store>,
 }
 
 /// Follows the branch for ever: each head becomes what is desired, the newest first.
@@ -52,7 +59,7 @@ pub async fn follow(
     kubeconfigs: Kubeconfigs,
     clock: Clock,
     verify_every: Duration,
-    Told { notes, taken }: Told,
+    Told { notes, taken, clusters: shown, pods }: Told,
 ) {
     let mut heads = source.watch();
     let mut clusters = Clusters {
@@ -62,6 +69,8 @@ pub async fn follow(
         documents: watch::Sender::new(None),
         followed: BTreeMap::new(),
         unusable: BTreeMap::new(),
+        shown,
+        pods,
         notes: notes.clone(),
         clock: clock.clone(),
     };
@@ -132,21 +141,24 @@ struct Clusters {
     kubeconfigs: Kubeconfigs,
     verify_every: Duration,
     documents: watch::Sender<Option<Documented>>,
-    followed: BTreeMap<Name, Followed>,
+    followed: BTreeMap<Name, Following>,
     /// Clusters whose credentials are not there or cannot be read, and why.
     unusable: BTreeMap<Name, String>,
+    /// Who else looks at the clusters.
+    shown: watch::Sender<Followed>,
+    pods: Option<pods::Store>,
     notes: mpsc::UnboundedSender<Note>,
     clock: Clock,
 }
 
-struct Followed {
+struct Following {
     /// The document it was connected for.
     digest: Digest,
     target: Arc<ClusterTarget>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl Drop for Followed {
+impl Drop for Following {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
@@ -173,7 +185,7 @@ impl Clusters {
                 Ok(target) => {
                     let (digest, target) = (document.digest, Arc::new(target));
                     self.followed
-                        .insert(name.clone(), Followed { digest, target, tasks: Vec::new() });
+                        .insert(name.clone(), Following { digest, target, tasks: Vec::new() });
                 }
                 Err(why) => {
                     unusable.insert(name.clone(), why);
@@ -181,11 +193,12 @@ impl Clusters {
             }
         }
         self.tell_unusable(unusable);
-        let targets = self
+        let targets: Followed = self
             .followed
             .iter()
             .map(|(name, followed)| (name.clone(), Arc::clone(&followed.target)))
             .collect();
+        self.shown.send_replace(targets.clone());
         // Of a cluster that the junction does not know, it would hear nothing.
         self.junction.tell(Event::Targets(targets));
         for (name, followed) in &mut self.followed {
@@ -197,6 +210,11 @@ impl Clusters {
                     notes: self.notes.clone(),
                 };
                 followed.tasks = ways.follow(self.verify_every, self.documents.subscribe());
+                if let Some(store) = self.pods.clone() {
+                    let (name, target) = (name.clone(), Arc::clone(&followed.target));
+                    let keeping = keep_pods(name, target, store, self.clock.clone());
+                    followed.tasks.push(tokio::spawn(keeping));
+                }
             }
         }
     }

@@ -24,6 +24,9 @@ pub mod desired;
 pub mod follow;
 pub mod targets;
 pub mod answer;
+pub mod meter;
+pub mod logs;
+mod pods;
 pub mod world;
 // What is said about it, and to whom.
 pub mod note;

@@ -46,6 +46,8 @@ mod route;
 mod discovery;
 mod actions;
 mod parts;
+mod logs;
+mod metrics;
 mod server;
 mod listener;
 mod faults;

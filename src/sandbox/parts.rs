@@ -1,4 +1,5 @@
-//! The parts of objects that have an address of their own: scale, logs, evictions, tokens.
+//! The parts of objects that have an address of their own: scale, evictions, tokens. Logs are
+//! a chapter of their own.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::sandbox::actions::manner;
 use crate::sandbox::actions::patch_of;
 use crate::sandbox::actions::read_body;
 use crate::sandbox::actions::shaped;
+use crate::sandbox::logs;
 use crate::sandbox::object::Object;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::render::Shape;
@@ -18,7 +20,6 @@ use crate::sandbox::select::LabelSelector;
 use crate::sandbox::server::Incoming;
 use crate::sandbox::server::Serving;
 use crate::sandbox::server::json_answer;
-use crate::sandbox::server::plain;
 use crate::sandbox::write::DeleteOptions;
 use crate::sandbox::write::Target;
 
@@ -36,7 +37,7 @@ pub(crate) fn perform(
         (_, "scale", "update" | "patch") if target.kind.has_scale => {
             scale(serving, verb, incoming, target)
         }
-        ("pods", "log", "get") => log(serving, incoming, target),
+        ("pods", "log", "get") => logs::log(serving, incoming, target),
         ("pods", "eviction", "create") => evict(serving, incoming, target),
         ("pods", "binding", "create") => bind(serving, incoming, target),
         ("pods", "exec" | "attach" | "portforward", _) => Err(Refusal::new(
@@ -102,48 +103,6 @@ fn scale(
         Ok(body)
     })?;
     Ok(json_answer(StatusCode::OK, &scale_of(&written.object)))
-}
-
-/// Played, too: what a container that starts, or fails to, would have written.
-fn log(serving: &Serving, incoming: &Incoming, target: &Target) -> Result<Response, Refusal> {
-    let pod = serving.cluster.find(target)?.body();
-    let containers = pod["spec"]["containers"].as_array().map_or(&[][..], Vec::as_slice);
-    let asked = incoming.parameters.text("container");
-    let name = target.key.name.to_string();
-    let container = if asked.is_empty() {
-        containers.first()
-    } else {
-        containers.iter().find(|known| known["name"] == asked)
-    };
-    let Some(container) = container else {
-        return Err(Refusal::bad_request(format!("container {asked} is not valid for pod {name}")));
-    };
-    let container = container["name"].as_str().unwrap_or_default();
-    let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
-    let Some(status) = statuses.into_iter().find(|status| status["name"] == container) else {
-        let message = format!(
-            "container \"{container}\" in pod \"{name}\" is waiting to start: ContainerCreating"
-        );
-        return Err(Refusal::bad_request(message));
-    };
-    let image = status["image"].as_str().unwrap_or_default();
-    let mut lines = vec![format!("{container}: starting {image}")];
-    if let Some(message) = status["lastState"]["terminated"]["message"].as_str() {
-        lines.push(message.to_owned());
-    } else if status["ready"] == true {
-        lines.push(format!("{container}: ready to serve"));
-    } else if let Some(message) = status["state"]["terminated"]["message"].as_str() {
-        lines.push(message.to_owned());
-    }
-    let keep =
-        incoming.parameters.number("tailLines").and_then(|count| usize::try_from(count).ok());
-    let skip = keep.map_or(0, |keep| lines.len().saturating_sub(keep));
-    let text = lines[skip..].join(
-        "
-",
-    ) + "
-";
-    Ok(plain(StatusCode::OK, "text/plain", text))
 }
 
 /// A delete that asks the disruption budgets first.

@@ -9,15 +9,24 @@ use serde_json::json;
 use tempfile::TempDir;
 use tenantry::accounts::Role;
 use tenantry::api::Desk;
+use tenantry::api::Parts;
 use tenantry::edits::Editor;
 use tenantry::source::Settings;
 use tenantry::source::commits::Person;
 
 use super::Portal;
+use super::pods::Scripted;
 use crate::support::repository::TestRepo;
 
 /// What belongs to acme, by what it shows of itself.
-const THEIRS: [&str; 4] = ["owner@acme.example", "ACME Corp", "acme.school", "acme's machine"];
+const THEIRS: [&str; 6] = [
+    "owner@acme.example",
+    "ACME Corp",
+    "acme.school",
+    "acme's machine",
+    "acme-web-1",
+    "acme wrote this",
+];
 
 /// A body with something in every field, made from the schema.
 fn sample(document: &Value, schema: &Value) -> Value {
@@ -53,6 +62,7 @@ async fn every_operation_keeps_tenants_apart() {
         json!({ "name": "acme's machine", "scopes": ["read", "write"], "expires_in_days": 30 });
     let made = portal.post("/auth/tokens", &acme.access, body).await;
     let token_id = made.json["id"].as_str().unwrap().to_owned();
+    let pod_id = portal.runs("acme/school", "acme-web-1").await.to_string();
     let account =
         portal.get("/auth/me", &acme.access).await.json["id"].as_str().unwrap().to_owned();
 
@@ -79,6 +89,8 @@ async fn every_operation_keeps_tenants_apart() {
                     &token_id
                 } else if path.contains("/users/") {
                     &account
+                } else if path.contains("/pods/") {
+                    &pod_id
                 } else {
                     "acme.school"
                 };
@@ -138,7 +150,11 @@ async fn every_operation_keeps_tenants_apart() {
 /// A portal that commits to the example, so that no route is refused for want of a repository.
 async fn with_a_desk() -> Option<(Portal, TempDir)> {
     let (desk, cache) = a_desk().await;
-    let portal = Portal::open_with(|parts| parts.desk = Some(desk), Router::new()).await?;
+    let change = |parts: &mut Parts| {
+        parts.desk = Some(desk);
+        parts.logs = Some(Scripted::saying("acme wrote this\n"));
+    };
+    let portal = Portal::open_with(change, Router::new()).await?;
     Some((portal, cache))
 }
 

@@ -11,9 +11,11 @@ mod limits;
 mod live;
 mod orders;
 mod outage;
+mod pods;
 mod reading;
 mod reference;
 mod refusals;
+mod usage;
 mod wallet;
 
 use std::sync::Arc;

@@ -14,5 +14,6 @@ mod verifying;
 mod outages;
 mod requests;
 mod explaining;
+mod pods;
 mod databases;
 mod targets;

@@ -162,6 +162,7 @@ async fn a_daemon_finds_out_what_its_clusters_are_and_when_their_documents_are_p
         recorder: Recorder::to_nowhere(),
         clock: Clock::system(),
         verify_every: Duration::from_hours(1),
+        clusters: tokio::sync::watch::Sender::default(),
         listener: None,
     })
     .await;

@@ -21,6 +21,8 @@ use crate::support::daemon::Daemon;
 use crate::support::daemon::Settings;
 use crate::support::daemon::settings;
 use crate::support::kubelet::Kubelet;
+use crate::support::program::Program;
+use crate::support::program::Told;
 use crate::support::real_api_server;
 use crate::support::real_api_server::RealApiServer;
 use crate::support::repository::TestRepo;
@@ -146,6 +148,15 @@ impl Ground {
     /// Where the daemon keeps history, orders and money.
     pub(super) fn history(&self) -> &str {
         self.settings.database.as_deref().expect("because it was made with one")
+    }
+
+    /// A command with the settings of the daemon.
+    pub(super) fn run(&self, command: &str) -> Told {
+        let Settings { repository, kubeconfig, .. } = &self.settings;
+        let (repository, kubeconfig) = (repository.display(), kubeconfig.display());
+        Program::with(&format!("{command} --repository {repository} --kubeconfig {kubeconfig}"))
+            .quiet_variable("DATABASE_URL", self.history())
+            .run()
     }
 
     pub(super) async fn start_daemon(&self) -> Daemon {

@@ -11,3 +11,5 @@ mod killed;
 mod orders;
 mod purchase;
 mod neighbours;
+mod usage;
+mod pods;

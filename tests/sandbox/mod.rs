@@ -42,6 +42,8 @@ mod quotas;
 mod namespaces;
 mod workloads;
 mod clients;
+mod metrics;
+mod logs;
 mod trouble;
 
 /// `cargo test --test integration a_sandbox_to_try_by_hand -- --ignored --nocapture`

@@ -56,7 +56,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(renew))
         .routes(routes!(domains))
         .routes(routes!(patch, remove))
-        .routes(routes!(restart))
 }
 
 /// The subscription of the path, and what whoever asks has seen of it.
@@ -360,20 +359,4 @@ async fn remove(
     let ask = Ask::now(customer.principal(), customer.tenant(), change);
     let ask = ask.seen(&document.origin.file);
     Ok(accepted(&take(&api, &context, &view, &headers, ask).await?))
-}
-
-/// Restart the pods of a subscription, once for each request.
-#[utoipa::path(post, path = "/pods/{id}/restart", tag = "subscriptions", operation_id = "restart_pods",
-    security(("token" = [])), params(("id" = String, Path, description = "`tenant.subscription`")),
-    responses((status = 202, description = "It is accepted", body = Operation)))]
-async fn restart(
-    State(api): State<Api>,
-    context: Context,
-    customer: Customer,
-    Segment(id): Segment<String>,
-) -> Result<Response, Problem> {
-    let view = api.catalog().view()?;
-    let (id, _) = own(&view, &customer, &id)?;
-    let ask = Ask::now(customer.principal(), customer.tenant(), Change::Restart { name: id.name });
-    Ok(accepted(&take(&api, &context, &view, &HeaderMap::new(), ask).await?))
 }

@@ -11,6 +11,8 @@ mod orders;
 mod operations;
 mod events;
 mod subscriptions;
+mod usage;
+mod pods;
 mod changes;
 mod settings;
 mod instances;
@@ -46,6 +48,8 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(operations::routes())
         .merge(events::routes())
         .merge(subscriptions::routes())
+        .merge(usage::routes())
+        .merge(pods::routes())
         .merge(changes::routes())
         .merge(settings::routes())
         .merge(instances::routes())

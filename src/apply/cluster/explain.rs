@@ -180,15 +180,15 @@ fn short(text: &str) -> String {
 }
 
 /// What is wrong with a pod.
-struct Trouble<'a> {
-    sentence: String,
+pub(super) struct Trouble<'a> {
+    pub(super) sentence: String,
     /// The container that ended without leaving a message.
     silent_container: Option<&'a str>,
     /// Whether that container runs again already, so that its last words are of the one before.
     restarted: bool,
 }
 
-fn is_ready(pod: &Value) -> bool {
+pub(super) fn is_ready(pod: &Value) -> bool {
     condition(pod, "Ready").is_some_and(|condition| condition["status"] == "True")
         || pod["status"]["phase"] == "Succeeded"
 }
@@ -207,7 +207,7 @@ fn refusal(seen: &Seen) -> Option<String> {
 }
 
 /// What is wrong with a pod, as far as the pod itself says so.
-fn trouble(pod: &Value) -> Option<Trouble<'_>> {
+pub(super) fn trouble(pod: &Value) -> Option<Trouble<'_>> {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let plain =
         |sentence: String| Some(Trouble { sentence, silent_container: None, restarted: false });

@@ -18,6 +18,9 @@ mod listing;
 pub mod watch;
 mod dry_run;
 mod explain;
+mod metrics;
+mod pods;
+mod logs;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,12 +36,16 @@ use crate::plan::Observed;
 
 pub use connection::Credentials;
 pub use dry_run::Preview;
+pub use logs::LogWish;
+pub use metrics::Load;
+pub use pods::PodNews;
 pub use write::marked;
 
 use connection::Call;
 use connection::Connection;
 use generate::LiveSecret;
 use kinds::Kinds;
+use pods::Pods;
 use store::Store;
 
 /// A connected cluster. Clones share the connections and what is known.
@@ -51,14 +58,13 @@ struct Inner {
     connection: Connection,
     kinds: Kinds,
     store: Store,
+    pods: Pods,
 }
 
 impl Cluster {
     /// Prepares connections to the cluster; none is made yet. `name` is how messages call it.
     pub async fn connect(name: &str, credentials: Credentials<'_>) -> Result<Self, ApplyError> {
-        let connection = Connection::open(name, credentials).await?;
-        let inner = Inner { connection, kinds: Kinds::default(), store: Store::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self::over(Connection::open(name, credentials).await?))
     }
 
     /// As [`Cluster::connect`], with another limit for each request.
@@ -69,8 +75,12 @@ impl Cluster {
     ) -> Result<Self, ApplyError> {
         let mut connection = Connection::open(name, credentials).await?;
         connection.set_limit(limit);
-        let inner = Inner { connection, kinds: Kinds::default(), store: Store::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self::over(connection))
+    }
+
+    fn over(connection: Connection) -> Self {
+        let (kinds, store, pods) = (Kinds::default(), Store::default(), Pods::default());
+        Self { inner: Arc::new(Inner { connection, kinds, store, pods }) }
     }
 
     fn connection(&self) -> &Connection {
@@ -83,6 +93,10 @@ impl Cluster {
 
     fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    fn pods(&self) -> &Pods {
+        &self.inner.pods
     }
 
     /// How the cluster is called.

@@ -36,7 +36,7 @@ use super::kinds::Kind;
 use super::listing::ours;
 use super::observe::Seen;
 use super::observe::version;
-use super::store::Store;
+use super::pods;
 
 /// How many events may wait to be taken before the watches wait, too.
 const EVENTS: usize = 1024;
@@ -121,6 +121,8 @@ struct Shared {
 enum Subject {
     Inventories,
     Objects(Kind),
+    /// Of these nothing depends but what people are shown.
+    Pods,
 }
 
 impl fmt::Display for Subject {
@@ -128,6 +130,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Inventories => out.write_str("the inventories"),
             Self::Objects(kind) => kind.fmt(out),
+            Self::Pods => out.write_str("the pods"),
         }
     }
 }
@@ -154,6 +157,8 @@ async fn supervise(shared: Arc<Shared>) {
     }
     store.complete();
     shared.tell(Event::Synced).await;
+    let mut beside = JoinSet::new();
+    beside.spawn(follow_pods(Arc::clone(&shared)));
 
     // A kind that only some unit has keeps nobody else waiting.
     loop {
@@ -164,6 +169,14 @@ async fn supervise(shared: Arc<Shared>) {
         }
         store.a_new_kind_is_named().await;
     }
+}
+
+/// Keeps the watch of pods up, once somebody wants to know of them.
+async fn follow_pods(shared: Arc<Shared>) {
+    shared.cluster.pods().are_wanted().await;
+    // Nobody waits for the first listing: whoever wants to know is told by the pods themselves.
+    let (listed, _) = oneshot::channel();
+    follow(shared, Subject::Pods, listed).await;
 }
 
 /// Keeps one watch up for ever. Says once when everything has been listed.
@@ -262,18 +275,19 @@ async fn list(
     progress: &mut Progress,
 ) -> Result<Listed, ApplyError> {
     let _place = shared.lists.acquire().await.expect("this semaphore is never closed");
-    let (cluster, store) = (&shared.cluster, shared.cluster.store());
+    let cluster = &shared.cluster;
     progress.round += 1;
     let collection = match subject {
         Subject::Inventories => Some(inventory::collection()),
+        Subject::Pods => Some(pods::COLLECTION.to_owned()),
         Subject::Objects(kind) => {
             let served = cluster.kinds().read_anew(cluster.connection(), kind).await?;
             served.map(|served| served.all())
         }
     };
     let Some(collection) = collection else {
-        shared.tell_all(subject.sweep(store, progress.round, u64::MAX)).await;
-        shared.tell_all(subject.listed(store)).await;
+        shared.tell_all(subject.sweep(cluster, progress.round, u64::MAX)).await;
+        shared.tell_all(subject.listed(cluster)).await;
         return Ok(Listed { is_served: false, missed: 0 });
     };
     let (watched_up_to, mut missed) = (progress.version, 0);
@@ -281,7 +295,7 @@ async fn list(
     while let Some(page) = pages.next().await? {
         let listed = version(&page.metadata.resource_version);
         if listed < progress.version {
-            subject.begin_anew(store);
+            subject.begin_anew(cluster);
         }
         progress.version = listed;
         for item in &page.items {
@@ -290,10 +304,10 @@ async fn list(
             shared.tell_all(event).await;
         }
     }
-    let gone = subject.sweep(store, progress.round, progress.version);
+    let gone = subject.sweep(cluster, progress.round, progress.version);
     missed += gone.len();
     shared.tell_all(gone).await;
-    shared.tell_all(subject.listed(store)).await;
+    shared.tell_all(subject.listed(cluster)).await;
     progress.collection = Some(collection);
     progress.verify_at = shared.next_verification(subject, progress.round);
     Ok(Listed { is_served: true, missed })
@@ -377,6 +391,7 @@ impl Subject {
         match self {
             Self::Inventories => inventory::ID_LABEL.to_owned(),
             Self::Objects(_) => ours(),
+            Self::Pods => pods::SELECTOR.to_owned(),
         }
     }
 
@@ -401,6 +416,7 @@ impl Subject {
                 let seen: Seen = cluster.connection().parse(json)?;
                 (cluster.store().saw(kind, &seen, round), seen.version())
             }
+            Self::Pods => (None, cluster.pods().saw(&cluster.connection().parse(json)?, round)),
         })
     }
 
@@ -423,28 +439,43 @@ impl Subject {
                 let seen: Seen = cluster.connection().parse(json)?;
                 (cluster.store().lost(kind, &seen), seen.version())
             }
+            Self::Pods => (None, cluster.pods().lost(&cluster.connection().parse(json)?)),
         })
     }
 
-    fn sweep(&self, store: &Store, round: u32, version: u64) -> Vec<Event> {
+    fn sweep(&self, cluster: &Cluster, round: u32, version: u64) -> Vec<Event> {
         match self {
-            Self::Inventories => store.sweep_parents(round, version),
-            Self::Objects(kind) => store.sweep(kind, round, version),
+            Self::Inventories => cluster.store().sweep_parents(round, version),
+            Self::Objects(kind) => cluster.store().sweep(kind, round, version),
+            Self::Pods => {
+                cluster.pods().sweep(round, version);
+                Vec::new()
+            }
         }
     }
 
-    fn listed(&self, store: &Store) -> Vec<Event> {
+    fn listed(&self, cluster: &Cluster) -> Vec<Event> {
         match self {
             Self::Inventories => Vec::new(),
-            Self::Objects(kind) => store.listed(kind),
+            Self::Objects(kind) => cluster.store().listed(kind),
+            Self::Pods => {
+                cluster.pods().listed();
+                Vec::new()
+            }
         }
     }
 
-    fn begin_anew(&self, store: &Store) {
+    fn begin_anew(&self, cluster: &Cluster) {
         match self {
-            Self::Inventories => store.begin_parents_anew(),
-            Self::Objects(kind) => store.begin_anew(kind),
+            Self::Inventories => cluster.store().begin_parents_anew(),
+            Self::Objects(kind) => cluster.store().begin_anew(kind),
+            Self::Pods => cluster.pods().begin_anew(),
         }
+    }
+
+    /// Whether what is wanted can be brought about without it.
+    fn is_for_show(&self) -> bool {
+        matches!(self, Self::Pods)
     }
 }
 
@@ -473,13 +504,16 @@ impl Shared {
     }
 
     async fn break_down(&self, subject: &Subject, error: &ApplyError) {
-        let was_whole = {
+        let (was_whole, is_new) = {
             let mut broken = self.broken.lock().expect("nobody panics holding this lock");
-            let was_whole = broken.is_empty();
-            broken.insert(subject.clone());
-            was_whole
+            let was_whole = broken.iter().all(Subject::is_for_show);
+            (was_whole, broken.insert(subject.clone()))
         };
-        if was_whole {
+        if subject.is_for_show() {
+            if is_new && was_whole {
+                tracing::warn!("{subject} of `{}` cannot be watched: {error}", self.cluster.name());
+            }
+        } else if was_whole {
             self.tell(Event::Disconnected { reason: error.to_string() }).await;
         }
     }
@@ -487,7 +521,9 @@ impl Shared {
     async fn mend(&self, subject: &Subject) {
         let is_whole = {
             let mut broken = self.broken.lock().expect("nobody panics holding this lock");
-            broken.remove(subject) && broken.is_empty()
+            broken.remove(subject)
+                && !subject.is_for_show()
+                && broken.iter().all(Subject::is_for_show)
         };
         if is_whole {
             self.tell(Event::Reconnected).await;

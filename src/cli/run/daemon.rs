@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::server as portal;
@@ -23,6 +24,7 @@ use crate::payments;
 use crate::postgres;
 use crate::postgres::Database;
 use crate::reconcile::daemon;
+use crate::reconcile::meter::Followed;
 use crate::reconcile::note::Note;
 use crate::reconcile::note::UnitStatus;
 use crate::reconcile::targets::Kubeconfigs;
@@ -81,12 +83,14 @@ impl Daemon {
             .read()
             .context("payments cannot be taken")
             .or_help("correct the file that --payments-file names, or leave it out")?;
+        let (shown, clusters) = watch::channel(Followed::new());
         let beside = Beside {
             source: &source,
             cache: &parts.cache,
             providers,
             mail: parts.mail,
             webhook_secret: parts.webhook_secret.clone(),
+            clusters,
         };
         let door = Door::open(&parts.portal, database.as_ref(), beside).await?;
         let recorder = match database {
@@ -99,6 +103,7 @@ impl Daemon {
             recorder,
             clock: Clock::system(),
             verify_every: parts.verify_every,
+            clusters: shown,
             listener: parts.audience,
         })
         .await;

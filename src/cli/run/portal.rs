@@ -41,6 +41,9 @@ use crate::payments::Payments;
 use crate::payments::settings::Providers;
 use crate::postgres::Database;
 use crate::reconcile::desired::Desired;
+use crate::reconcile::logs::ClusterLogs;
+use crate::reconcile::meter::ClusterMeter;
+use crate::reconcile::meter::Followed;
 use crate::source::Source;
 use crate::source::commits::Person;
 
@@ -55,6 +58,8 @@ pub(super) struct Beside<'a> {
     pub(super) mail: smtp::Settings,
     /// With whom hooks of Git share a secret, if with anybody.
     pub(super) webhook_secret: Option<Secret>,
+    /// The clusters that the daemon follows.
+    pub(super) clusters: watch::Receiver<Followed>,
 }
 
 /// A portal that listens and does not answer yet: what is wrong with its settings is found before
@@ -68,6 +73,7 @@ pub(super) struct Door {
     postman: Option<Postman>,
     /// Says which commit was taken last.
     taken: watch::Sender<Option<Taken>>,
+    clusters: watch::Receiver<Followed>,
 }
 
 /// A portal that answers.
@@ -91,7 +97,7 @@ impl Door {
         database: Option<&Database>,
         beside: Beside<'_>,
     ) -> Result<Option<Self>, Failure> {
-        let Beside { source, cache, providers, mail, webhook_secret } = beside;
+        let Beside { source, cache, providers, mail, webhook_secret, clusters } = beside;
         let Some(listen) = settings.api_listen else { return Ok(None) };
         let Some(database) = database else {
             let failure = Failure::new("the portal needs a database, and none is named");
@@ -130,18 +136,21 @@ impl Door {
             let source = source.clone();
             GitHooks { secrets: vec![secret], look: Arc::new(move || source.look_now()) }
         });
-        Ok(Some(Self { listener, address, api: Api::new(parts), work, postman, taken }))
+        parts.logs = Some(Arc::new(ClusterLogs::over(clusters.clone())));
+        let api = Api::new(parts);
+        Ok(Some(Self { listener, address, api, work, postman, taken, clusters }))
     }
 
     /// Starts to answer, always from the newest commit.
     pub(super) fn serve(self, desired: watch::Receiver<Option<Arc<Desired>>>) -> Portal {
-        let Self { listener, address, api, work, postman, taken } = self;
+        let Self { listener, address, api, work, postman, taken, clusters } = self;
         let feeding = tokio::spawn(feed(api.catalog().clone(), taken, desired));
         let runner = Runner {
             jobs: jobs::registry(),
             name: jobs::runner_name(),
             accounts: api.accounts().clone(),
             payments: api.payments().clone(),
+            meter: Some(Arc::new(ClusterMeter::over(clusters))),
             taken: work.taken.clone(),
             clock: Arc::clone(&work.clock),
         };
