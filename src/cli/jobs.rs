@@ -218,7 +218,7 @@ async fn by_hand(run: &Run, output: &Output) -> Result<Exit, Failure> {
 /// Who measures clusters, for the job that does.
 async fn meter(run: &Run, newest: Option<&Taken>) -> Result<Option<Arc<dyn Meter>>, Failure> {
     let Some(taken) = newest.filter(|_| run.name == MEASURES) else { return Ok(None) };
-    let kubeconfigs = run.clusters.kubeconfigs();
+    let kubeconfigs = run.clusters.kubeconfigs()?;
     let meter = ClusterMeter::connect(&taken.configuration, &kubeconfigs).await;
     let meter = meter.map_err(anyhow::Error::msg).context("a cluster cannot be measured");
     Ok(Some(Arc::new(
