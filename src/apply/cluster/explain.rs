@@ -170,12 +170,14 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// The last line that says something, cut to a length that can be read.
+/// The last line that says something, cut to a length that can be read. What is secret in it is
+/// hidden here, while it is a line: inside of a sentence a setting is not known as one.
 fn short(text: &str) -> String {
     let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    let line = masking::mask_text(line);
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
+        None => line,
     }
 }
 
