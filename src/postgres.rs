@@ -40,6 +40,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "payments", include_str!("../migrations/0008_payments.sql")),
     (10, "jobs", include_str!("../migrations/0010_jobs.sql")),
     (12, "live", include_str!("../migrations/0012_live.sql")),
+    (14, "tasks", include_str!("../migrations/0014_tasks.sql")),
 ];
 
 /// The first wait after a failure; each further one doubles it.

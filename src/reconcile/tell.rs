@@ -1,5 +1,6 @@
 //! Writes what happened into the log: each change of state once, and never a secret.
 
+use crate::history::record::TaskState;
 use crate::plan::Cause;
 use crate::plan::Outcome;
 
@@ -99,6 +100,18 @@ pub fn log(note: &Note) {
         Note::Phases { unit, phases, .. } => {
             for (subscription, phase) in phases {
                 tracing::info!(%unit, %subscription, %phase, "`{unit}/{subscription}` is {phase}");
+            }
+        }
+        Note::Task { unit, task, state, message, .. } => {
+            let message = message.as_deref().unwrap_or_default();
+            match state {
+                TaskState::Running => tracing::info!(%unit, %task, "`{unit}`: {task} has begun"),
+                TaskState::Done => {
+                    tracing::info!(%unit, %task, "`{unit}`: {task} is done {message}")
+                }
+                TaskState::Failed => {
+                    tracing::warn!(%unit, %task, "`{unit}`: {task} failed: {message}")
+                }
             }
         }
         Note::Parked(parked) => tracing::warn!(

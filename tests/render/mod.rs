@@ -9,3 +9,4 @@ mod reads;
 mod releases;
 mod repository;
 mod suspended;
+mod tasks;

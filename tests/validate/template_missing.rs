@@ -22,3 +22,16 @@ fn a_component_names_a_template_that_is_there() {
     held: acme, globex; valid: nobody
     ");
 }
+
+#[test]
+fn a_task_has_a_template_that_does_it() {
+    let repository = repository()
+        .backed_up()
+        .changed("packages/basic.yaml", "templates: shop", "templates: component")
+        .task("backup", "");
+    assert!(
+        repository.said().contains("there is no template `component/task/backup.yaml`"),
+        "{}",
+        repository.said()
+    );
+}

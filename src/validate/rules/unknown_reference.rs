@@ -60,7 +60,8 @@ fn check_shared(world: &World<'_>, findings: &mut Findings) {
         if !configuration.tenants.contains_key(&task.spec.tenant) {
             let tenants = configuration.tenants.keys();
             missing(world, findings, "Tenant", &task.spec.tenant, task.at("spec.tenant"), tenants);
-        } else if let Some(subscription) = &task.spec.subscription {
+        } else {
+            let subscription = &task.spec.subscription;
             let known = configuration.subscriptions.get(&task.spec.tenant);
             let known = || known.into_iter().flat_map(|subscriptions| subscriptions.keys());
             if !known().any(|name| name == subscription)
