@@ -107,6 +107,9 @@ fn the_backups_outlive_whatever_the_package_says_of_other_data() {
     let gone = Files::example().render("toko-batik");
     let claim = gone.named("PersistentVolumeClaim", "automation-backup");
     assert_eq!(claim.on_delete, tenantry::model::resource::OnDelete::Keep);
+    // What was encrypted is worth nothing without its key.
+    let secret = gone.named("Secret", "automation-credentials");
+    assert_eq!(secret.on_delete, tenantry::model::resource::OnDelete::Keep);
     let data = gone.named("PersistentVolumeClaim", "automation-n8n-data");
     assert_eq!(data.on_delete, tenantry::model::resource::OnDelete::Delete);
 }
