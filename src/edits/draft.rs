@@ -193,7 +193,7 @@ impl<'a> Draft<'a> {
     /// The tasks that are about a subscription, by name.
     pub fn tasks_of(&self, tenant: &Name, subscription: &Name) -> Vec<Name> {
         let about = |task: &Document<Task>| {
-            task.spec.tenant == *tenant && task.spec.subscription.as_ref() == Some(subscription)
+            task.spec.tenant == *tenant && task.spec.subscription == *subscription
         };
         let known = self.configuration.tasks.values().filter(|task| about(task));
         let changed = self.before.0.values().chain(self.changes.0.values()).flatten();

@@ -31,6 +31,7 @@ pub enum Record {
     Run(Run),
     Stage(StageChange),
     Phase(PhaseChange),
+    Task(TaskOutcome),
     Drift(Drift),
     Parked(Parked),
     /// Parked deletions that do not wait any more.
@@ -170,6 +171,26 @@ pub struct PhaseChange {
     pub at: Timestamp,
 }
 
+/// What became of a thing to do once. How it ended first is how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TaskOutcome {
+    pub unit: UnitName,
+    pub task: Name,
+    pub state: TaskState,
+    /// Of one that is done, what it left behind; of one that failed, why.
+    pub message: Option<String>,
+    pub at: Timestamp,
+}
+
+/// How a thing to do once stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskState {
+    Running,
+    Done,
+    Failed,
+}
+
 /// Something of ours that somebody else changed. Recorded once when it is found, and once more
 /// under the same id when it is put back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -276,6 +297,7 @@ impl Record {
             Self::Run(_) => "run",
             Self::Stage(_) => "stage",
             Self::Phase(_) => "phase",
+            Self::Task(_) => "task",
             Self::Drift(_) => "drift",
             Self::Parked(_) | Self::Unparked { .. } => "parked",
             Self::Status(_) | Self::Gone { .. } | Self::Roster { .. } => "status",

@@ -22,6 +22,8 @@ mod cleaning;
 mod lifecycle;
 mod money;
 mod usage;
+mod own;
+mod tasks;
 
 pub use error::JobError;
 pub use job::Ground;
@@ -36,5 +38,5 @@ pub use usage::MEASURES;
 
 /// The jobs of a business.
 pub fn of_a_business() -> Vec<Job> {
-    [cleaning::jobs(), money::jobs(), lifecycle::jobs(), usage::jobs()].concat()
+    [cleaning::jobs(), money::jobs(), lifecycle::jobs(), tasks::jobs(), usage::jobs()].concat()
 }

@@ -22,6 +22,9 @@ pub const STAGE: &str = "tenantry.dev/stage";
 /// Annotation of a Job: its name gets a digest of its pods, so that it runs once for what it runs.
 /// It is for rendering alone, and is not on the object.
 pub const ONCE: &str = "tenantry.dev/once";
+/// Annotation of a task's Job: what it leaves behind where it goes well, such as the name of a
+/// backup. It is for rendering alone, and is not on the object.
+pub const RESULT: &str = "tenantry.dev/result";
 /// Annotation: what becomes of an object when no document asks for it: `keep`, `orphan`, `delete`.
 pub const ON_DELETE: &str = "tenantry.dev/on-delete";
 /// Annotation of a Secret: which keys are generated, and with how many characters, as JSON:

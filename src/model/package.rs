@@ -66,6 +66,14 @@ pub struct Package {
     pub data_on_removal: OnRemoval,
 }
 
+impl Package {
+    /// Whether there is anything to back up of a subscription, and it is said how: then none is
+    /// removed without a last backup.
+    pub fn is_backed_up(&self) -> bool {
+        self.runs == Runs::Cluster && self.backup.is_some()
+    }
+}
+
 fn one_month() -> Term {
     "1 month".parse().expect("a term by its own grammar")
 }
@@ -153,7 +161,13 @@ pub struct Backup {
     /// A cron expression of five fields.
     pub schedule: String,
     pub retention: Term,
+    /// What it runs in: with `pg_dump` and `pg_restore` where a database is saved, with `tar` where
+    /// volumes are.
     pub image: String,
+    /// How large the volume of backups is; as large as the database, or ten
+    /// gibibytes, where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Quantity>,
 }
 
 /// A job that runs once.

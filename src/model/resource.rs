@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -83,7 +84,8 @@ impl<'de> Deserialize<'de> for ResourceId {
     }
 }
 
-/// The steps of opening an instance. Each waits until what stands before it is ready.
+/// The steps of opening an instance, each of which waits until what stands before it is ready, and
+/// what may come after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stage {
     /// The namespace, its policies, quotas and rights, its secrets and settings.
@@ -96,9 +98,12 @@ pub enum Stage {
     Data,
     /// Jobs that check that all is well.
     Verify,
+    /// What is done once, because a task asks for it. Nothing waits for it.
+    Task,
 }
 
 impl Stage {
+    /// The steps of opening an instance, in order.
     pub const ALL: [Self; 6] =
         [Self::Namespace, Self::Database, Self::Services, Self::Network, Self::Data, Self::Verify];
 }
@@ -136,6 +141,20 @@ pub struct Resource {
     pub body: serde_json::Value,
     /// A digest of everything above.
     pub digest: Digest,
+    /// The task that it carries out, where it does.
+    pub task: Option<Box<Once>>,
+}
+
+/// The task that a Job carries out. It is made once: whatever becomes of the Job, and whatever the
+/// templates say later, there is no second one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// The name of the task.
+    pub task: Name,
+    /// What was not made by then never is.
+    pub begins_before: Timestamp,
+    /// What it leaves behind where it goes well, such as the name of a backup.
+    pub result: Option<Box<str>>,
 }
 
 impl Resource {
@@ -147,7 +166,13 @@ impl Resource {
         body: serde_json::Value,
     ) -> Self {
         let digest = Digest::of_json(&(&id, &subscription, stage, on_delete, &body));
-        Self { id, subscription, stage, on_delete, body, digest }
+        Self { id, subscription, stage, on_delete, body, digest, task: None }
+    }
+
+    /// The same as what carries a task out.
+    #[must_use]
+    pub fn once(self, task: Once) -> Self {
+        Self { stage: Stage::Task, task: Some(Box::new(task)), ..self }
     }
 }
 
@@ -160,6 +185,8 @@ pub struct Outline {
     pub on_delete: OnDelete,
     pub api_version: Box<str>,
     pub digest: Digest,
+    /// The task that it carries out, where it does.
+    pub task: Option<Box<Once>>,
 }
 
 impl Resource {
@@ -171,6 +198,7 @@ impl Resource {
             on_delete: self.on_delete,
             api_version: self.body["apiVersion"].as_str().unwrap_or_default().into(),
             digest: self.digest,
+            task: self.task.clone(),
         }
     }
 }

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::edits::Draft;
 use crate::edits::Refused;
@@ -15,11 +17,13 @@ use crate::edits::tenants;
 use crate::model::Configuration;
 use crate::model::Name;
 use crate::model::Subscription;
+use crate::model::SubscriptionId;
 use crate::model::Task;
 use crate::model::Tenant;
 use crate::model::subscription::Hold;
 use crate::model::subscription::HoldReason;
 use crate::model::subscription::Overrides;
+use crate::model::task::Action;
 use crate::model::tenant::Branding;
 use crate::model::tenant::Language;
 
@@ -90,6 +94,10 @@ pub enum Change {
         name: Name,
         task: Box<Task>,
     },
+    /// Tasks that are over are taken out of the repository; history keeps what became of them.
+    Clear {
+        tasks: Vec<Name>,
+    },
 }
 
 impl Change {
@@ -111,6 +119,7 @@ impl Change {
             Self::Branding { .. } => "branding",
             Self::Preferences { .. } => "preferences",
             Self::Task { .. } => "task",
+            Self::Clear { .. } => "clear",
         }
     }
 
@@ -128,8 +137,8 @@ impl Change {
             | Self::Restart { name }
             | Self::Hold { name, .. }
             | Self::Lift { name, .. } => Some(name),
-            Self::Task { task, .. } => task.subscription.as_ref(),
-            Self::Branding { .. } | Self::Preferences { .. } => None,
+            Self::Task { task, .. } => Some(&task.subscription),
+            Self::Clear { .. } | Self::Branding { .. } | Self::Preferences { .. } => None,
         }
     }
 
@@ -156,7 +165,10 @@ impl Change {
             Self::Lift { name, .. } => format!("{tenant}: lift what holds {name}"),
             Self::Branding { .. } => format!("{tenant}: how it looks"),
             Self::Preferences { .. } => format!("{tenant}: how it is spoken to"),
-            Self::Task { name, .. } => format!("{tenant}: do {name}"),
+            Self::Task { name, task } => {
+                format!("{tenant}: {} of {} as {name}", task.action.word(), task.subscription)
+            }
+            Self::Clear { .. } => format!("{tenant}: tasks that are over"),
         }
     }
 
@@ -204,6 +216,7 @@ impl Change {
                 language.map_or(Ok(()), |language| tenants::set_language(draft, tenant, language))
             }
             Self::Task { name, task } => tasks::add(draft, name, task),
+            Self::Clear { tasks } => tasks::remove(draft, tenant, tasks),
         }
     }
 
@@ -238,13 +251,37 @@ impl Change {
                 configuration.tenants.contains_key(tenant)
             }
             Self::Task { name, .. } => configuration.tasks.contains_key(name),
+            Self::Clear { tasks } => {
+                tasks.iter().all(|name| !configuration.tasks.contains_key(name))
+            }
         }
     }
 
     /// Whether something has to become as the commit says before it is done. Days that are paid
     /// for are sold however well the pods are.
     pub fn waits_for_convergence(&self) -> bool {
-        !matches!(self, Self::PayThrough { .. } | Self::Extend { .. })
+        !matches!(self, Self::PayThrough { .. } | Self::Extend { .. } | Self::Clear { .. })
+    }
+
+    /// A task for a subscription, under a name that no other has: the same id is the same task.
+    pub fn task(
+        id: &SubscriptionId,
+        action: Action,
+        with: BTreeMap<String, String>,
+        unique: Uuid,
+        asked: Timestamp,
+    ) -> Self {
+        let word = match action {
+            Action::Backup => "backup",
+            Action::Restore => "restore",
+            Action::Verify => "verify",
+            Action::FinalBackup => "final",
+        };
+        let name = format!("{word}-{}", unique.simple());
+        let name = name.parse().expect("because a word and 32 hexadecimal digits are a name");
+        let (tenant, subscription) = (id.tenant.clone(), id.name.clone());
+        let task = Task { tenant, subscription, action, asked, with };
+        Self::Task { name, task: Box::new(task) }
     }
 }
 

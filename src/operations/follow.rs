@@ -9,25 +9,33 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 use sqlx::PgPool;
 
+use super::Change;
 use super::OperationError;
 use super::operation;
 use super::operation::Operation;
 use super::operation::State;
 use super::settle;
+use super::settle::Came;
 use super::settle::Ending;
 use crate::billing::terms::TermError;
 use crate::history::Store;
+use crate::history::record::TaskOutcome;
+use crate::history::record::TaskState;
 use crate::history::record::UnitState;
 use crate::history::record::UnitStatus;
 use crate::model::Commit;
 use crate::model::Configuration;
 use crate::model::Name;
 use crate::model::UnitName;
+use crate::model::task::RUNS_FOR;
 use crate::source::Objects;
 use crate::validate::addresses::hosts;
 
 /// How many operations are looked at in one go.
 const AT_ONCE: i64 = 500;
+
+/// How long after a task could begin or end for the last time it is waited for word of it.
+const SLACK: SignedDuration = SignedDuration::from_mins(5);
 
 /// A commit that was taken, and what it says.
 #[derive(Clone, Debug)]
@@ -51,6 +59,23 @@ impl Default for Patience {
     }
 }
 
+/// What history said once for all operations.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    wanted: Option<&'a Commit>,
+    statuses: &'a BTreeMap<Name, UnitStatus>,
+    /// Of tasks that have begun.
+    outcomes: &'a BTreeMap<Name, TaskOutcome>,
+}
+
+/// The task that an operation asks for.
+fn task_of(operation: &Operation) -> Option<&Name> {
+    match &operation.intent.change {
+        Change::Task { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
 /// What is known about a committed operation when it is decided how it goes on.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -64,8 +89,9 @@ struct Seen<'a> {
     /// How the tenant stands, where it stands at this commit or one after it.
     status: Option<&'a UnitStatus>,
     waits_for_convergence: bool,
-    /// It is a thing to do once, of which history has nothing to say yet.
-    task: bool,
+    /// Of a thing to do once: until when it can begin, and what history says of it.
+    task: Option<(Timestamp, Option<&'a TaskOutcome>)>,
+    now: Timestamp,
 }
 
 /// How an operation goes on.
@@ -78,6 +104,9 @@ enum Step {
         stuck: bool,
     },
     Succeed,
+    /// A thing to do once is done, and has left this behind.
+    Done(Option<String>),
+    Fail(String),
     Supersede,
 }
 
@@ -87,6 +116,11 @@ fn step(seen: Seen<'_>) -> Step {
         message: message.map(str::to_owned),
         stuck,
     };
+    if let Some((begins_before, outcome)) = seen.task
+        && let Some(step) = step_of_task(seen, begins_before, outcome)
+    {
+        return step;
+    }
     if !seen.wanted {
         return enter(State::Committed, None, false);
     }
@@ -96,8 +130,10 @@ fn step(seen: Seen<'_>) -> Step {
     if !seen.waits_for_convergence {
         return Step::Succeed;
     }
-    if seen.task {
-        return enter(State::Observed, Some("it waits to be carried out"), false);
+    if seen.task.is_some() {
+        let held = seen.status.filter(|status| status.state != UnitState::Converged);
+        let reason = held.and_then(|status| status.reason.as_deref());
+        return enter(State::Observed, reason.or(Some("it waits to be carried out")), false);
     }
     // What stands under an older commit is not concerned by this one.
     let Some(status) = seen.status else { return Step::Succeed };
@@ -111,6 +147,36 @@ fn step(seen: Seen<'_>) -> Step {
         UnitState::Degraded => enter(State::Verifying, reason, true),
         UnitState::Held | UnitState::Parked => enter(State::Applying, reason, true),
     }
+}
+
+/// How a thing to do once goes on, where history or the clock knows. What was done was done,
+/// whatever became of its document since; what was not begun in time never is.
+fn step_of_task(
+    seen: Seen<'_>,
+    begins_before: Timestamp,
+    outcome: Option<&TaskOutcome>,
+) -> Option<Step> {
+    let over = |patience: SignedDuration| seen.now > begins_before + patience;
+    let Some(TaskOutcome { state, message, .. }) = outcome else {
+        return over(SLACK).then(|| {
+            let reason = seen.status.and_then(|status| status.reason.as_deref());
+            let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            Step::Fail(format!("it could not begin within two hours, and does not any more{why}"))
+        });
+    };
+    Some(match state {
+        TaskState::Done => Step::Done(message.clone()),
+        TaskState::Failed => {
+            Step::Fail(message.clone().unwrap_or_else(|| "nobody knows why".to_owned()))
+        }
+        TaskState::Running if over(RUNS_FOR + SLACK) => {
+            Step::Fail("it has begun, and nobody saw how it ended".to_owned())
+        }
+        TaskState::Running => {
+            let message = Some("it is being carried out".to_owned());
+            Step::Enter { state: State::Applying, message, stuck: false }
+        }
+    })
 }
 
 /// Follows operations.
@@ -138,9 +204,15 @@ impl Follower {
         let tenants: BTreeSet<&Name> =
             operations.iter().map(|operation| &operation.intent.tenant).collect();
         let statuses = self.statuses(tenants).await?;
+        let tasks: Vec<&Name> = operations.iter().filter_map(task_of).collect();
+        let outcomes = match tasks.as_slice() {
+            [] => BTreeMap::new(),
+            tasks => self.history.tasks(tasks).await?,
+        };
         let mut ended = 0;
         for operation in &operations {
-            match self.one(pool, operation, wanted.as_ref(), taken, &statuses, now).await {
+            let known = Known { wanted: wanted.as_ref(), statuses: &statuses, outcomes: &outcomes };
+            match self.one(pool, operation, known, taken, now).await {
                 Ok(true) => ended += 1,
                 Ok(false) => {}
                 // One that cannot be moved on keeps nobody else.
@@ -169,16 +241,15 @@ impl Follower {
         commit == later || self.objects.descends(later, commit).await.unwrap_or(false)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what is known was read once for all")]
     async fn one(
         &self,
         pool: &PgPool,
         operation: &Operation,
-        wanted: Option<&Commit>,
+        known: Known<'_>,
         taken: &Taken,
-        statuses: &BTreeMap<Name, UnitStatus>,
         now: Timestamp,
     ) -> Result<bool, OperationError> {
+        let Known { wanted, statuses, outcomes } = known;
         let Some(commit) = &operation.commit else { return Ok(false) };
         let (tenant, change) = (&operation.intent.tenant, &operation.intent.change);
         let is_wanted = match wanted {
@@ -199,7 +270,11 @@ impl Follower {
             tenant: taken.configuration.tenants.contains_key(tenant),
             status: status.filter(|_| about_it),
             waits_for_convergence: change.waits_for_convergence(),
-            task: matches!(change, super::Change::Task { .. }),
+            task: match change {
+                Change::Task { name, task } => Some((task.begins_before(), outcomes.get(name))),
+                _ => None,
+            },
+            now,
         };
         let step = step(seen);
         if self.is_no_news(operation, &step, now) {
@@ -242,6 +317,10 @@ impl Follower {
 
     /// Why nobody waits for it any longer.
     fn given_up(&self, operation: &Operation, now: Timestamp) -> Option<String> {
+        if task_of(operation).is_some() {
+            // It has its own time to begin and to run: see `step_of_task`.
+            return None;
+        }
         let over = |since: Option<Timestamp>, patience: SignedDuration| {
             since.is_some_and(|since| now.duration_since(since) >= patience)
         };
@@ -266,7 +345,7 @@ impl Follower {
         // What was not seen on the way was passed all the same.
         let passes = match &step {
             Step::Enter { state, .. } => operation.state < *state,
-            Step::Succeed | Step::Supersede => true,
+            Step::Succeed | Step::Done(_) | Step::Fail(_) | Step::Supersede => true,
         };
         if passes && operation.state == State::Committed {
             operation::enter(db, operation, State::Observed, None, now).await?;
@@ -286,8 +365,17 @@ impl Follower {
                 Ok(false)
             }
             Step::Succeed => {
-                let addresses = addresses(operation, &taken.configuration);
-                settle::succeed(db, operation, &addresses, now).await?;
+                let addresses = &addresses(operation, &taken.configuration);
+                settle::succeed(db, operation, Came { addresses, left: None }, now).await?;
+                Ok(true)
+            }
+            Step::Done(left) => {
+                let came = Came { addresses: &[], left: left.as_deref() };
+                settle::succeed(db, operation, came, now).await?;
+                Ok(true)
+            }
+            Step::Fail(why) => {
+                settle::give_up(db, operation, Ending::Failed(&why), now).await?;
                 Ok(true)
             }
             Step::Supersede => {
@@ -332,7 +420,8 @@ mod tests {
             tenant: true,
             status,
             waits_for_convergence: true,
-            task: false,
+            task: None,
+            now: Timestamp::UNIX_EPOCH,
         }
     }
 

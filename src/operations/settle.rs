@@ -34,17 +34,26 @@ pub(super) enum Ending<'a> {
     Superseded(&'a str),
 }
 
+/// What came of an operation that ended well.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came<'a> {
+    /// Where what it is about can be reached.
+    pub(super) addresses: &'a [String],
+    /// What a task left behind, such as the name of a backup.
+    pub(super) left: Option<&'a str>,
+}
+
 /// It is done: the hold is captured, the days are sold, and the invoice is made.
 pub(super) async fn succeed(
     db: &mut PgConnection,
     operation: &Operation,
-    addresses: &[String],
+    came: Came<'_>,
     now: Timestamp,
 ) -> Result<(), OperationError> {
     if let Some(id) = operation.order {
         let order = order::locked(db, id).await?;
         if order.state == OrderState::Paid {
-            fulfil(db, operation, &order, addresses, now).await?;
+            fulfil(db, operation, &order, came.addresses, now).await?;
         }
     }
     if let Some(change) = &operation.intent.follow_up {
@@ -56,7 +65,10 @@ pub(super) async fn succeed(
         };
         follow(db, operation.id, &intent, now).await?;
     }
-    operation::enter(db, operation, State::Succeeded, None, now).await
+    if let Some(backup) = came.left {
+        tell::backup_done(db, operation, backup, now).await?;
+    }
+    operation::enter(db, operation, State::Succeeded, came.left, now).await
 }
 
 async fn fulfil(
@@ -157,6 +169,9 @@ pub(super) async fn give_up(
         follow(db, operation.id, &intent, now).await?;
     }
     operation::enter(db, operation, state, Some(why), now).await?;
+    if state == State::Failed {
+        tell::task_failed(db, operation, why, now).await?;
+    }
     tell::failed(db, operation, why, now).await
 }
 

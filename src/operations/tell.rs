@@ -1,15 +1,19 @@
 //! What customers are told about their orders and changes: one mail for each fact, ever.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use serde_json::json;
 use sqlx::PgConnection;
 
+use super::Change;
 use super::OperationError;
 use super::operation::Operation;
 use super::order::Order;
 use crate::accounts;
 use crate::billing::invoice::Invoice;
+use crate::model::Task;
+use crate::model::task::Action;
 
 fn about(order: &Order) -> Value {
     json!({
@@ -70,6 +74,10 @@ pub(super) async fn failed(
     now: Timestamp,
 ) -> Result<(), OperationError> {
     let Some(account) = operation.intent.asker.account else { return Ok(()) };
+    if task(operation).is_some_and(|task| task.action == Action::Backup) {
+        // The mail of backups tells it to everybody.
+        return Ok(());
+    }
     let values = json!({
         "operation": operation.id,
         "kind": operation.kind,
@@ -78,6 +86,65 @@ pub(super) async fn failed(
         "why": why,
     });
     accounts::tell_account(db, account, "failed", &operation.id.to_string(), values, now).await?;
+    Ok(())
+}
+
+fn task(operation: &Operation) -> Option<&Task> {
+    match &operation.intent.change {
+        Change::Task { task, .. } => Some(task),
+        _ => None,
+    }
+}
+
+fn about_backup(task: &Task, now: Timestamp) -> Value {
+    json!({ "subscription": format!("{}/{}", task.tenant, task.subscription), "at": now })
+}
+
+/// A backup is there. The last one before a removal is told of with the removal.
+pub(super) async fn backup_done(
+    db: &mut PgConnection,
+    operation: &Operation,
+    backup: &str,
+    now: Timestamp,
+) -> Result<(), OperationError> {
+    let Some(task) = task(operation).filter(|task| task.action == Action::Backup) else {
+        return Ok(());
+    };
+    let mut values = about_backup(task, now);
+    values["backup"] = json!(backup);
+    let fact = operation.id.to_string();
+    accounts::tell_tenant(db, "backup-done", &fact, &task.tenant, &values, now).await?;
+    Ok(())
+}
+
+/// A backup failed, or another thing to do once: customers are told of backups, and operators of
+/// whatever it is.
+pub(super) async fn task_failed(
+    db: &mut PgConnection,
+    operation: &Operation,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), OperationError> {
+    let Some(task) = task(operation) else { return Ok(()) };
+    let fact = operation.id.to_string();
+    let mut values = about_backup(task, now);
+    values["why"] = json!(why);
+    if task.action == Action::Backup {
+        accounts::tell_tenant(db, "backup-failed", &fact, &task.tenant, &values, now).await?;
+    }
+    let subject = format!("{}/{}", task.tenant, task.subscription);
+    let what = match task.action {
+        Action::FinalBackup => {
+            format!("the last backup of {subject} failed, so it is not removed: {why}")
+        }
+        action => format!("the {} of {subject} failed: {why}", action.word()),
+    };
+    let values = json!({ "job": task.action.word(), "what": what, "at": now });
+    // What the program tries again by itself every hour is told once a day.
+    let again = operation.intent.asker.account.is_none();
+    let day = now.to_zoned(TimeZone::UTC).date();
+    let fact = if again { format!("{}:{subject}:{day}", task.action.word()) } else { fact };
+    accounts::tell_operators(db, "alert", &fact, &values, now).await?;
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 //! Before the first write it lists everything that is about to be ours, so that a crash leaves no
 //! orphan. Afterwards it lists what is asked for and whatever could not be removed.
 
+use jiff::Timestamp;
+
 use crate::model::resource::Outline;
 
 use super::observed::Entry;
@@ -61,14 +63,30 @@ pub fn note(inventory: &mut Inventory, desired: &[Outline], done: &[Done]) {
     }
 }
 
+/// Whether a thing that is gone could still be made once more by whoever brings back the document
+/// that asked for it.
+fn remembered(entry: &Entry, now: Timestamp) -> bool {
+    entry.rendered.is_some() && entry.begins_before.is_some_and(|before| before > now)
+}
+
+/// When the next thing that is gone is forgotten.
+pub fn next_forgotten(desired: &[Outline], observed: &Observed) -> Option<Timestamp> {
+    let gone = observed.inventory.entries.iter().filter(|(id, entry)| {
+        remembered(entry, observed.at)
+            && !observed.live.contains_key(id)
+            && !desired.iter().any(|outline| outline.id == **id)
+    });
+    gone.filter_map(|(_, entry)| entry.begins_before).min()
+}
+
 /// The inventory as it should stand when nothing is left to do: what is asked for, and what is still there.
 pub fn after(desired: &[Outline], observed: &Observed) -> Inventory {
     let mut settled = observed.inventory.clone();
-    settled.entries.retain(|id, _| {
+    settled.entries.retain(|id, entry| {
         // Nearly everything is there, and looking it up is cheaper than to go through what is asked.
         let asked = || desired.iter().any(|outline| outline.id == *id);
         let unseen = || id.is_database() && observed.databases_away.is_some();
-        observed.live.contains_key(id) || unseen() || asked()
+        observed.live.contains_key(id) || unseen() || asked() || remembered(entry, observed.at)
     });
     settled
 }

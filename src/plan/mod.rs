@@ -8,6 +8,7 @@ pub mod observed;
 pub mod outcome;
 pub mod progress;
 pub mod inventory;
+pub mod once;
 pub mod limits;
 pub mod fight;
 pub mod masking;
@@ -234,6 +235,18 @@ fn wanted(
     let block =
         |plan: &mut Plan, why: &str| plan.blocked.push((outline.id.clone(), why.to_owned()));
 
+    if let Some(once) = &outline.task {
+        // Nothing is done a second time, whatever became of it: not after its Job was deleted, nor
+        // because a template says today that it would be done otherwise.
+        let late = once.begins_before <= observed.at;
+        if once::was_made(outline, observed) || late || namespace_is_leaving(&outline.id, observed)
+        {
+            return;
+        }
+        let change = Change::Create { desired: position, cause: Cause::Asked };
+        let due = gates.open_for_task(position, outline);
+        return plan.steps.push(Step { id: outline.id.clone(), change, due });
+    }
     let Some(live) = live else {
         if outline.id.is_database()
             && let Some(why) = &observed.databases_away

@@ -58,6 +58,10 @@ pub struct Entry {
     /// Its deletion was allowed. Written before anything goes, so that a run cut short goes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaving: bool,
+    /// Of what is made once: until when it could be made. So long it is listed, whatever became of
+    /// it and of the document that asked for it, so that nothing makes it a second time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins_before: Option<Timestamp>,
 }
 
 impl Entry {
@@ -71,6 +75,7 @@ impl Entry {
             rendered: None,
             owned: None,
             leaving: false,
+            begins_before: outline.task.as_ref().map(|once| once.begins_before),
         }
     }
 }

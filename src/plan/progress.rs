@@ -12,6 +12,8 @@ use crate::model::resource::Stage;
 
 use super::observed::Health;
 use super::observed::Observed;
+use super::once;
+use super::once::Standing;
 
 /// Where a stage of a subscription stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,16 @@ impl Progress {
 
 /// What is true of one resource that is asked for.
 fn state_of(outline: &Outline, observed: &Observed) -> StageState {
+    if outline.task.is_some() {
+        // However it ends, and also if it never begins, it holds up nothing but the next task.
+        return match once::standing(outline, observed) {
+            Standing::Waits => StageState::Applying,
+            Standing::Runs => StageState::Progressing(format!("{}: it is running", outline.id)),
+            Standing::Done | Standing::Failed(_) | Standing::Lost | Standing::Late => {
+                StageState::Ready
+            }
+        };
+    }
     let entry = observed.inventory.entries.get(&outline.id);
     let applied = entry.is_some_and(|entry| entry.rendered == Some(outline.digest));
     match observed.live.get(&outline.id) {
@@ -90,10 +102,12 @@ fn worse(one: StageState, other: StageState) -> StageState {
 
 /// Tells how far every subscription has come.
 ///
-/// What subscriptions share (their namespace, its policies) counts for each of them.
+/// What subscriptions share (their namespace, its policies) counts for each of them. Tasks do not:
+/// whether a backup went well says nothing about how an instance is.
 pub fn progress(desired: &[Outline], observed: &Observed) -> Vec<Progress> {
+    let desired = || desired.iter().filter(|outline| outline.task.is_none());
     let mut subscriptions: BTreeSet<&Option<Name>> =
-        desired.iter().map(|outline| &outline.subscription).collect();
+        desired().map(|outline| &outline.subscription).collect();
     if subscriptions.len() > 1 {
         subscriptions.remove(&None);
     }
@@ -101,7 +115,7 @@ pub fn progress(desired: &[Outline], observed: &Observed) -> Vec<Progress> {
         .into_iter()
         .map(|subscription| {
             let mut stages: BTreeMap<Stage, StageState> = BTreeMap::new();
-            for outline in desired.iter().filter(|outline| {
+            for outline in desired().filter(|outline| {
                 outline.subscription.is_none() || outline.subscription == *subscription
             }) {
                 let state = state_of(outline, observed);
@@ -166,6 +180,17 @@ impl Gates {
         reached(&None)
             && (outline.subscription.is_none() || reached(&outline.subscription))
             && (!is_job(outline) || in_turn())
+    }
+
+    /// Whether a task may go: the secrets, volumes and databases that it works with are there. It
+    /// does not wait for the services: it may be what repairs them.
+    pub(super) fn open_for_task(&self, position: usize, outline: &Outline) -> bool {
+        let reached = |subscription: &Option<Name>| {
+            self.first_unready.get(subscription).is_none_or(|first| *first > Stage::Database)
+        };
+        let place = (outline.subscription.clone(), outline.stage);
+        let in_turn = self.first_unready_job.get(&place).is_none_or(|first| position <= *first);
+        reached(&None) && reached(&outline.subscription) && in_turn
     }
 }
 

@@ -31,6 +31,7 @@ fn outline(id: &str, stage: Stage, version: u8) -> Outline {
         on_delete: OnDelete::Delete,
         api_version: "v1".into(),
         digest: Digest::of(&[version]),
+        task: None,
     }
 }
 
@@ -41,6 +42,84 @@ fn acme() -> Vec<Outline> {
         outline("Deployment/acme/web", Stage::Services, 1),
         outline("Job/acme/migrate-1", Stage::Data, 1),
     ]
+}
+
+/// A task that may begin up to a second.
+fn task(name: &str, before: i64, version: u8) -> Outline {
+    let once = crate::model::resource::Once {
+        task: name.parse().unwrap(),
+        begins_before: Timestamp::from_second(before).unwrap(),
+        result: None,
+    };
+    let job = outline(&format!("Job/acme/task-{name}"), Stage::Task, version);
+    Outline { task: Some(Box::new(once)), ..job }
+}
+
+#[test]
+fn a_task_is_carried_out_once_whatever_becomes_of_its_job() {
+    let mut world = World::default();
+    let with = |version| [acme(), vec![task("backup", 100, version)]].concat();
+    while world.step(&with(1)) {}
+    let id = task("backup", 100, 1).id;
+    assert!(world.observed.live.contains_key(&id));
+    assert_eq!(shown(&world.plan(&with(2))), [""; 0], "another template is no other task");
+    world.observed.live.remove(&id);
+    assert_eq!(shown(&world.plan(&with(1))), [""; 0], "nobody does it again");
+    // Its document goes and comes back, and the inventory is written meanwhile.
+    while world.step(&acme()) {}
+    world.observed.inventory = inventory::after(&acme(), &world.observed);
+    assert_eq!(shown(&world.plan(&with(1))), [""; 0], "a revert does not do it again");
+    let observed = Observed { at: Timestamp::from_second(100).unwrap(), ..world.observed.clone() };
+    assert!(!inventory::after(&acme(), &observed).entries.contains_key(&id), "it is forgotten");
+    let forgotten = Observed { inventory: inventory::after(&acme(), &observed), ..observed };
+    let plan = plan(&with(1), &forgotten, &Deletions::Allowed);
+    assert_eq!(shown(&plan), [""; 0], "by then it is too late");
+}
+
+#[test]
+fn without_an_inventory_the_job_itself_says_that_it_was_done() {
+    let mut world = World::default();
+    let desired = [acme(), vec![task("restore", 100, 1)]].concat();
+    while world.step(&desired) {}
+    world.observed.inventory = Inventory::default();
+    let plan = world.plan(&desired);
+    assert!(plan.steps.iter().all(|step| &*step.id.name != "task-restore"), "{plan:?}");
+}
+
+#[test]
+fn a_task_that_failed_holds_up_nothing_and_no_tenant_is_worse_for_it() {
+    let mut world = World::default();
+    let desired = [acme(), vec![task("a", 100, 1), task("b", 100, 1)]].concat();
+    while world.step(&acme()) {}
+    let first = plan(&desired, &world.observed, &Deletions::Allowed);
+    let due: Vec<&str> =
+        first.steps.iter().filter(|step| step.due).map(|step| &*step.id.name).collect();
+    assert_eq!(due, ["task-a"], "one after the other");
+    while world.step(&desired) {}
+    let live = world.observed.live.get_mut(&task("a", 100, 1).id).unwrap();
+    live.health = Health::Failed("the disk is full".into());
+    world.observed.live.remove(&task("b", 100, 1).id);
+    world.observed.inventory.entries.remove(&task("b", 100, 1).id);
+    assert_eq!(shown(&world.plan(&desired)), ["+ Job/acme/task-b"]);
+    assert!(progress::progress(&desired, &world.observed).iter().all(Progress::is_ready));
+    let standing = once::standing(&task("a", 100, 1), &world.observed);
+    assert_eq!(standing, once::Standing::Failed("the disk is full".into()));
+}
+
+#[test]
+fn a_task_waits_for_the_database_and_not_for_the_services_that_it_may_repair() {
+    let mut world = World::default();
+    let desired = [acme(), vec![task("restore", 100, 1)]].concat();
+    while world.step(&acme()) {}
+    let due = |world: &World| world.plan(&desired).steps.iter().any(|step| step.due);
+    let health = |world: &mut World, kind: &str, health: Health| {
+        let mut live = world.observed.live.iter_mut();
+        live.find(|(id, _)| &*id.kind == kind).unwrap().1.health = health;
+    };
+    health(&mut world, "Deployment", Health::Failed("it crashes".into()));
+    assert!(due(&world));
+    health(&mut world, "PersistentVolumeClaim", Health::Progressing("no volume yet".into()));
+    assert!(!due(&world));
 }
 
 /// A world that does what a plan says, and in which everything is ready at once.

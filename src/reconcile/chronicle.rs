@@ -18,6 +18,7 @@ use crate::history::record::Run;
 use crate::history::record::RunCause;
 use crate::history::record::RunResult;
 use crate::history::record::StageChange;
+use crate::history::record::TaskOutcome;
 use crate::history::record::UnitState;
 use crate::history::record::UnitStatus;
 use crate::model::Commit;
@@ -99,6 +100,15 @@ impl Chronicle {
                         at: *at,
                     }));
                 }
+            }
+            Note::Task { unit, task, state, message, at } => {
+                self.recorder.record(Record::Task(TaskOutcome {
+                    unit: unit.clone(),
+                    task: task.clone(),
+                    state: *state,
+                    message: message.clone(),
+                    at: *at,
+                }));
             }
             Note::Parked(parked) => self.recorder.record(Record::Parked(parked_now(parked, now))),
             Note::Unparked { digest, approved } => self.recorder.record(Record::Unparked {

@@ -83,12 +83,14 @@ impl<T: Target> Reconciler<T> {
             let unit = key.unit.clone();
             let _ = self.notes.send(Note::Stage { unit, subscription, stage, state, at: now });
         }
+        self.tell_tasks(key, look, now);
         // What is held announces nothing: it is not among those who lose something.
         let announcing = self
             .departures
             .get(key)
             .is_some_and(|departure| departure.ids.iter().any(|(_, announced)| !announced))
             && self.verdict == Verdict::Allowed;
+        let Some(unit) = self.units.get_mut(key) else { return };
         if look.plan.is_settled()
             && let Some(desired) = &unit.desired
         {

@@ -9,11 +9,12 @@
 // What reaches the junction, and what each of it does.
 mod wanted;
 mod clusters;
-// One unit: a look at it, whether it may delete, where it stands, and when to look again.
+// One unit: a look at it, whether it may delete, where it and its tasks stand, and when to look again.
 mod look;
 mod unit;
 mod deletions;
 mod standing;
+mod once;
 mod wake;
 // What is done about it.
 mod work;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::history::record::TaskState;
 use crate::model::Commit;
 use crate::model::Digest;
 use crate::model::Finding;
@@ -53,6 +54,8 @@ pub enum Note {
     },
     /// A subscription came into another phase of its life.
     Phases { unit: UnitName, phases: BTreeMap<Name, Phase>, at: Timestamp },
+    /// A thing to do once has begun, or has ended.
+    Task { unit: UnitName, task: Name, state: TaskState, message: Option<String>, at: Timestamp },
     /// Deletions wait for an approval.
     Parked(ParkedDeletions),
     /// They wait no more: a commit approved them, or they are not wanted any more.

@@ -96,7 +96,7 @@ impl Overview {
             Note::Seen { facts, refused_from } => {
                 self.refused = refused_from.is_some().then(|| facts.id.clone());
             }
-            Note::Stage { .. } | Note::Phases { .. } | Note::Wanted { .. } => {}
+            Note::Stage { .. } | Note::Phases { .. } | Note::Task { .. } | Note::Wanted { .. } => {}
         }
     }
 

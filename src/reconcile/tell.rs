@@ -1,5 +1,8 @@
 //! Writes what happened into the log: each change of state once, and never a secret.
 
+use crate::history::record::TaskState;
+use crate::model::Name;
+use crate::model::UnitName;
 use crate::plan::Cause;
 use crate::plan::Outcome;
 
@@ -23,6 +26,14 @@ fn outcomes(deeds: &[Deed]) -> String {
         count("failed", Outcome::failed),
     ];
     counts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn log_task(unit: &UnitName, task: &Name, state: TaskState, message: &str) {
+    match state {
+        TaskState::Running => tracing::info!(%unit, %task, "`{unit}`: {task} has begun"),
+        TaskState::Done => tracing::info!(%unit, %task, "`{unit}`: {task} is done {message}"),
+        TaskState::Failed => tracing::warn!(%unit, %task, "`{unit}`: {task} failed: {message}"),
+    }
 }
 
 /// Writes a note into the log.
@@ -100,6 +111,9 @@ pub fn log(note: &Note) {
             for (subscription, phase) in phases {
                 tracing::info!(%unit, %subscription, %phase, "`{unit}/{subscription}` is {phase}");
             }
+        }
+        Note::Task { unit, task, state, message, .. } => {
+            log_task(unit, task, *state, message.as_deref().unwrap_or_default());
         }
         Note::Parked(parked) => tracing::warn!(
             digest = %parked.digest,

@@ -19,6 +19,8 @@ use crate::plan::Progress;
 use crate::plan::StageState;
 use crate::plan::departing;
 use crate::plan::limits::Departure;
+use crate::plan::once::Standing;
+use crate::plan::once::standing;
 use crate::plan::plan;
 use crate::plan::preview::day;
 use crate::plan::progress::progress;
@@ -68,6 +70,8 @@ pub(super) struct Unit {
     pub(super) timer: Option<Instant>,
     pub(super) status: Option<UnitStatus>,
     pub(super) stages: BTreeMap<(Option<Name>, Stage), (StageState, Timestamp)>,
+    /// The things to do once as they were told last.
+    pub(super) tasks: BTreeMap<Name, Standing>,
     /// What a person should know about a thing that does not become ready.
     pub(super) explained: Option<(String, String)>,
 }
@@ -76,16 +80,20 @@ pub(super) struct Unit {
 pub(super) struct Look {
     pub(super) plan: Plan,
     pub(super) progress: Vec<Progress>,
+    /// The things to do once that have begun, and how each stands.
+    pub(super) tasks: Vec<(Outline, Standing)>,
+    /// When what is gone and remembered may be forgotten.
+    pub(super) next_forgotten: Option<Timestamp>,
     pub(super) departure: Option<Departure>,
     /// The inventory in the cluster says something else than it should.
     pub(super) unsettled_inventory: bool,
 }
 
 impl Look {
-    /// When something that is set aside has to go.
+    /// When something that is set aside has to go, or something that is gone may be forgotten.
     pub(super) fn next_drop(&self, now: Timestamp) -> Option<Instant> {
-        let next =
-            self.plan.aside.iter().map(|(_, until)| *until).filter(|until| *until > now).min()?;
+        let aside = self.plan.aside.iter().map(|(_, until)| *until);
+        let next = aside.chain(self.next_forgotten).filter(|until| *until > now).min()?;
         Instant::now().checked_add(Duration::try_from(next.duration_since(now)).ok()?)
     }
 }
@@ -114,7 +122,15 @@ impl Unit {
             ids,
         });
         let settled = crate::plan::inventory::after(outlines, &observed);
+        let tasks = outlines
+            .iter()
+            .filter(|outline| outline.task.is_some())
+            .map(|outline| (outline.clone(), standing(outline, &observed)))
+            .filter(|(_, standing)| !matches!(standing, Standing::Waits | Standing::Late))
+            .collect();
         Look {
+            tasks,
+            next_forgotten: crate::plan::inventory::next_forgotten(outlines, &observed),
             plan: plan(outlines, &observed, deletions),
             progress: progress(outlines, &observed),
             departure,

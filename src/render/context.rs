@@ -28,12 +28,16 @@ use crate::model::Digest;
 use crate::model::Document;
 use crate::model::Phase;
 use crate::model::Place;
+use crate::model::Task;
 use crate::model::component::Setting;
 use crate::model::component::Volume;
 use crate::model::marks;
 use crate::model::package::OnRemoval;
 use crate::model::quantity::Quantity;
 use crate::model::read::Origin;
+use crate::model::task::Action;
+use crate::model::task::BACKUP;
+use crate::model::task::RUNS_FOR;
 use crate::validate::ValidComponent;
 use crate::validate::ValidNamespace;
 use crate::validate::ValidSubscription;
@@ -67,6 +71,8 @@ pub(super) struct SubscriptionContext<'a> {
     pub(super) root: Value,
     /// Each with the template that renders it, in the order in which they need one another.
     pub(super) components: Vec<(&'a str, Value)>,
+    /// What is to be done once, in the order in which it was asked for.
+    pub(super) tasks: Vec<(&'a Document<Task>, Value)>,
 }
 
 /// A subscription as its components need it.
@@ -177,6 +183,11 @@ impl<'a> Unit<'a> {
                     let root = root.0.iter().cloned().chain(std::iter::once(own)).collect();
                     *component = Value::from_object(Fields(root));
                 }
+                for (_, task) in &mut context.tasks {
+                    let own = ("task".into(), task.clone());
+                    let root = root.0.iter().cloned().chain(std::iter::once(own)).collect();
+                    *task = Value::from_object(Fields(root));
+                }
                 context.root = Value::from_object(root);
                 context
             })
@@ -231,7 +242,11 @@ impl<'a> Unit<'a> {
         let mut value = own_document(document)?;
         let host = valid.hosts.first().map_or(Value::from(()), |host| host.as_str().into());
         let url = valid.hosts.first().map(|host| format!("https://{host}"));
-        let computed: [(&'static str, Value); 19] = [
+        let busy_until = busy_until(valid, self.now);
+        let next_change = next_change.into_iter().chain(busy_until).min();
+        let tasks = valid.tasks.iter().map(|task| Ok((&**task, task_value(task)?)));
+        let tasks = tasks.collect::<Result<Vec<_>, RenderError>>()?;
+        let computed: [(&'static str, Value); 20] = [
             ("subdomain", document.spec.subdomain().into()),
             ("instance", names.instance.as_str().into()),
             ("namespace", namespace.name.as_str().into()),
@@ -251,11 +266,19 @@ impl<'a> Unit<'a> {
             ("onDelete", on_delete(package.data_on_removal).into()),
             ("retentionDays", lifecycle.retention.about_seconds().div_ceil(86_400).into()),
             ("labels", self.labels(Some(valid))),
+            // While it is saved or restored, its data is reached also where it is suspended.
+            ("busy", busy_until.is_some().into()),
         ];
         value.0.retain(|(name, _)| computed.iter().all(|(other, _)| name != other));
         value.0.extend(computed.map(|(name, value)| (Cow::Borrowed(name), value)));
-        let context =
-            SubscriptionContext { valid, phase, next_change, root: Value::from(()), components };
+        let context = SubscriptionContext {
+            valid,
+            phase,
+            next_change,
+            root: Value::from(()),
+            components,
+            tasks,
+        };
         Ok((context, Value::from_object(value)))
     }
 
@@ -469,6 +492,26 @@ fn on_delete(policy: OnRemoval) -> &'static str {
         OnRemoval::Keep => "keep",
         OnRemoval::Delete => "delete",
     }
+}
+
+/// Until when a task that works with the data may be under way, where one may be.
+fn busy_until(subscription: &ValidSubscription, now: Timestamp) -> Option<Timestamp> {
+    let tasks = subscription.tasks.iter().filter(|task| task.spec.action.needs_backup());
+    let ends = tasks.map(|task| task.spec.ends_before()).filter(|end| *end > now);
+    ends.max()
+}
+
+/// A task, with the name of its Job and of the backup that it makes or needs.
+fn task_value(task: &Document<Task>) -> Result<Value, RenderError> {
+    let mut value = own_document(task)?;
+    let backup = match task.spec.action {
+        Action::Restore => task.spec.with.get(BACKUP).cloned().unwrap_or_default(),
+        _ => task.spec.backup(&task.name),
+    };
+    value.0.push(("job".into(), format!("task-{}", task.name).into()));
+    value.0.push(("backup".into(), backup.into()));
+    value.0.push(("seconds".into(), RUNS_FOR.as_secs().into()));
+    Ok(Value::from_object(value))
 }
 
 /// What the subscriptions of a namespace may use together.

@@ -22,6 +22,9 @@
 //! - `tenantry.dev/rotation: "2"` beside it counts the rotations: when it differs from the live
 //!   Secret's, all its credentials are made anew.
 //!
+//! - `tenantry.dev/result: 2026-11-27T0200Z.dump` on the Job of a task says what it leaves behind
+//!   where it goes well. Taken off.
+//!
 //! A document of `apiVersion: tenantry.dev/v1`, `kind: Database` is a database on the cluster's
 //! server; its `spec` is a [`DatabaseSpec`](crate::model::resource::DatabaseSpec).
 
@@ -147,7 +150,13 @@ impl Making<'_> {
         let name = &context.valid.name;
         for file in &files.namespace {
             let part_of = if alone { product.as_str() } else { &shared };
-            let origin = Origin { fence: self.fence, namespace: name, subscription: None, part_of };
+            let origin = Origin {
+                fence: self.fence,
+                namespace: name,
+                subscription: None,
+                part_of,
+                task: None,
+            };
             self.template(file, &context.root, &origin)?;
         }
         for subscription in &context.subscriptions {
@@ -156,6 +165,7 @@ impl Making<'_> {
                 namespace: name,
                 subscription: Some(subscription.valid.name()),
                 part_of: subscription.valid.package.spec.product.as_str(),
+                task: None,
             };
             for file in &files.subscription {
                 self.template(file, &subscription.root, &origin)?;
@@ -165,6 +175,10 @@ impl Making<'_> {
                     trace.template(file, digest);
                 }
                 self.template(file, root, &origin)?;
+            }
+            for (task, root) in &subscription.tasks {
+                let file = format!("{shared}/task/{}.yaml", task.spec.action.word());
+                self.template(&file, root, &Origin { task: Some(task), ..origin })?;
             }
         }
         Ok(())

@@ -10,18 +10,22 @@ use super::versions;
 use super::versions::Known;
 use super::versions::Scope;
 use crate::model::Digest;
+use crate::model::Document;
 use crate::model::Name;
 use crate::model::Resource;
 use crate::model::ResourceId;
+use crate::model::Task;
 use crate::model::marks;
 use crate::model::read::API_VERSION;
 use crate::model::resource::DATABASE;
 use crate::model::resource::DatabaseSpec;
 use crate::model::resource::OUR_GROUP;
 use crate::model::resource::OnDelete;
+use crate::model::resource::Once;
 use crate::model::resource::Stage;
 
 /// Where a document was rendered: what it is part of and may do.
+#[derive(Clone, Copy)]
 pub(super) struct Origin<'a> {
     pub(super) fence: &'a Fence<'a>,
     /// The namespace it stands in where it does not say.
@@ -30,6 +34,8 @@ pub(super) struct Origin<'a> {
     pub(super) subscription: Option<&'a Name>,
     /// The product it is a part of.
     pub(super) part_of: &'a str,
+    /// The task that it carries out, where it does.
+    pub(super) task: Option<&'a Document<Task>>,
 }
 
 /// Why a document is no resource, and what to do.
@@ -52,7 +58,13 @@ pub(super) fn resource(document: Value, origin: &Origin<'_>) -> Result<Resource,
     };
     let api_version = text_of(&body, "apiVersion")?;
     let kind = text_of(&body, "kind")?;
-    let marks = Marks::take(&mut body, &kind)?;
+    let mut marks = Marks::take(&mut body, &kind)?;
+    if origin.task.is_some() && kind != "Job" {
+        return Err(Unfit::new(
+            format!("a task is carried out by a Job alone, and this is a {kind}"),
+            "move it to `subscription/`, where what stays is made",
+        ));
+    }
     let is_database = api_version == API_VERSION;
     if is_database && kind != DATABASE {
         return Err(Unfit::new(
@@ -99,7 +111,15 @@ pub(super) fn resource(document: Value, origin: &Origin<'_>) -> Result<Resource,
     let body = Value::Object(body);
     origin.fence.check(&id, &body)?;
     let subscription = origin.subscription.cloned();
-    Ok(Resource::new(id, subscription, marks.stage, marks.on_delete, body))
+    let Some(task) = origin.task else {
+        return Ok(Resource::new(id, subscription, marks.stage, marks.on_delete, body));
+    };
+    let once = Once {
+        task: task.name.clone(),
+        begins_before: task.spec.begins_before(),
+        result: marks.result.take(),
+    };
+    Ok(Resource::new(id, subscription, Stage::Task, OnDelete::Delete, body).once(once))
 }
 
 fn text_of(body: &Map<String, Value>, field: &str) -> Result<String, Unfit> {
@@ -140,17 +160,20 @@ struct Marks {
     stage: Stage,
     on_delete: OnDelete,
     once: bool,
+    result: Option<Box<str>>,
 }
 
 impl Marks {
     fn take(body: &mut Map<String, Value>, kind: &str) -> Result<Self, Unfit> {
-        let mut marks = Self { stage: stage_of(kind), on_delete: OnDelete::Delete, once: false };
+        let mut marks =
+            Self { stage: stage_of(kind), on_delete: OnDelete::Delete, once: false, result: None };
         let metadata = metadata(body)?;
         let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else {
             return Ok(marks);
         };
         if let Some(stage) = annotations.shift_remove(marks::STAGE) {
-            marks.stage = serde_json::from_value(stage).map_err(|_| {
+            let stage = serde_json::from_value(stage).ok();
+            marks.stage = stage.filter(|stage| Stage::ALL.contains(stage)).ok_or_else(|| {
                 let known = Stage::ALL.map(|stage| format!("`{stage}`")).join(", ");
                 Unfit::new(
                     format!("`{}` is not a stage", marks::STAGE),
@@ -165,6 +188,9 @@ impl Marks {
             })?;
         }
         marks.once = annotations.shift_remove(marks::ONCE).is_some();
+        if let Some(Value::String(result)) = annotations.shift_remove(marks::RESULT) {
+            marks.result = Some(result.into());
+        }
         if annotations.is_empty() {
             metadata.shift_remove("annotations");
         }

@@ -136,6 +136,10 @@ fn own(tenant: &ValidTenant) -> Digest {
         for subscription in &namespace.subscriptions {
             hasher.add_field(subscription.name().as_str().as_bytes());
             hasher.add_digest(subscription.document.digest);
+            for task in &subscription.tasks {
+                hasher.add_field(task.name.as_str().as_bytes());
+                hasher.add_digest(task.digest);
+            }
         }
     }
     hasher.finish()

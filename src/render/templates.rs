@@ -2,7 +2,8 @@
 //!
 //! A package names a folder: its `namespace/*.yaml` are rendered once for a namespace, its
 //! `subscription/*.yaml` once for each subscription in it. A component names one file, rendered
-//! once for each use. A file whose name starts with `_` is a partial: it is only included.
+//! once for each use. What a task asks for, the file of the action's name in the folder's `task/`
+//! does, such as `task/final-backup.yaml`. A file whose name starts with `_` is a partial: it is only included.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -65,6 +66,8 @@ struct TemplateFile {
 pub(super) struct Folder {
     pub(super) namespace: Vec<Arc<str>>,
     pub(super) subscription: Vec<Arc<str>>,
+    /// Each does what one action asks for.
+    pub(super) task: Vec<Arc<str>>,
     pub(super) digest: Option<Digest>,
 }
 
@@ -230,12 +233,15 @@ impl Templates {
                 "subscription" => {
                     folders.entry(folder.into()).or_default().subscription.push(Arc::clone(name));
                 }
+                "task" => {
+                    folders.entry(folder.into()).or_default().task.push(Arc::clone(name));
+                }
                 _ => {}
             };
             of(&mut self.folders);
         }
         for folder in self.folders.values_mut() {
-            let names = folder.namespace.iter().chain(&folder.subscription);
+            let names = folder.namespace.iter().chain(&folder.subscription).chain(&folder.task);
             folder.digest =
                 Some(digest_of_all(names.filter_map(|name| self.files.get_key_value(name))));
         }

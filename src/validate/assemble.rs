@@ -67,6 +67,7 @@ fn subscription(purchase: &Purchase<'_>, offer: &Offer<'_>) -> ValidSubscription
         cache: offer.cache.map(Arc::clone),
         quota: sold_quota(package, bought),
         limits: sold_limits(package, bought),
+        tasks: purchase.tasks.iter().map(|task| Arc::clone(task)).collect(),
     }
 }
 

@@ -87,6 +87,13 @@ impl Demand {
             let size = offer.package.spec.cache.as_ref().map_or(0, |cache| cache.size.milli());
             demand.storage = demand.storage.saturating_add(size);
         }
+        // Where the size is not given, the database's is; what a template takes then is not known.
+        if let Some(backup) = &offer.package.spec.backup {
+            let database = offer.package.spec.database.as_ref().map(|database| &database.size);
+            let size = backup.size.as_ref().or(database).map_or(0, Quantity::milli);
+            demand.claims += 1;
+            demand.storage = demand.storage.saturating_add(size);
+        }
         demand
     }
 

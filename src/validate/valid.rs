@@ -10,6 +10,7 @@ use crate::model::Name;
 use crate::model::Package;
 use crate::model::Platform;
 use crate::model::Subscription;
+use crate::model::Task;
 use crate::model::Tenant;
 use crate::model::UnitName;
 use crate::model::component::Resources;
@@ -48,6 +49,8 @@ pub struct ValidSubscription {
     pub quota: BTreeMap<String, Quantity>,
     /// The package's limits with the overrides and add-ons applied.
     pub limits: BTreeMap<String, Quantity>,
+    /// What is to be done to it once, in the order in which it was asked for.
+    pub tasks: Vec<Arc<Document<Task>>>,
 }
 
 /// A component as a subscription runs it.

@@ -20,6 +20,7 @@ use crate::model::Package;
 use crate::model::Platform;
 use crate::model::Snapshot;
 use crate::model::Subscription;
+use crate::model::Task;
 use crate::model::Tenant;
 use crate::model::on_all_cores;
 use crate::model::package::NamespacePer;
@@ -62,6 +63,8 @@ pub(super) struct Customer<'a> {
 pub(super) struct Purchase<'a> {
     pub(super) document: &'a Arc<Document<Subscription>>,
     pub(super) offer: Option<&'a Offer<'a>>,
+    /// What is to be done to it once, in the order in which it was asked for.
+    pub(super) tasks: Vec<&'a Arc<Document<Task>>>,
     /// Where its package runs on a cluster.
     pub(super) namespace: Option<String>,
     /// The public address, then the customer's own domains.
@@ -87,14 +90,33 @@ impl<'a> World<'a> {
     ) -> Self {
         let unread = Unread::of(configuration, snapshot);
         let undecided = undecided(configuration, &unread);
+        let tasks = tasks(configuration);
         let known: Vec<_> =
             side_by_side(&configuration.tenants, &configuration.subscriptions).collect();
         let customers = on_all_cores(&known, |(name, tenant, subscriptions)| {
             let subscriptions = subscriptions.map(|subscriptions| &**subscriptions);
-            Customer::new(name, *tenant, subscriptions, configuration, offers, undecided)
+            let mut customer =
+                Customer::new(name, *tenant, subscriptions, configuration, offers, undecided);
+            for purchase in &mut customer.subscriptions {
+                let about = tasks.get(&(name, &purchase.document.name));
+                purchase.tasks = about.cloned().unwrap_or_default();
+            }
+            customer
         });
         Self { configuration, templates, offers, unread, customers }
     }
+}
+
+/// Every task, by the subscription that it is done to.
+fn tasks(configuration: &Configuration) -> HashMap<(&Name, &Name), Vec<&Arc<Document<Task>>>> {
+    let mut tasks: HashMap<(&Name, &Name), Vec<&Arc<Document<Task>>>> = HashMap::new();
+    for task in configuration.tasks.values() {
+        tasks.entry((&task.spec.tenant, &task.spec.subscription)).or_default().push(task);
+    }
+    for about in tasks.values_mut() {
+        about.sort_by_key(|task| (task.spec.asked, &task.name));
+    }
+    tasks
 }
 
 /// The cluster of tenants that name none: the only one there is.
@@ -151,6 +173,7 @@ impl<'a> Purchase<'a> {
         Self {
             document,
             offer,
+            tasks: Vec::new(),
             namespace: placement.map(|placement| {
                 namespace(placement, subscription.subdomain(), subscription.tenant.as_str())
             }),

@@ -139,7 +139,10 @@ async fn a_cluster_of_another_version_is_told() {
     story.repository.commit("an old cluster");
     let told = story.plan();
     let finding = "clusters/saigon.yaml:9:22: the cluster `saigon` runs Kubernetes 1.33, and `1.20` is written \
-        [version-differs]\n  write `kubernetesVersion: \"1.33\"`: templates choose API versions by it\n";
+        [version-differs]\n  write `kubernetesVersion: \"1.33\"`: templates choose API versions by it\n\
+        clusters/saigon.yaml:9:22: the cluster `saigon` does not serve `CronJob` of `batch/v1beta1`, and tenants \
+        are rendered with it: they cannot converge [version-not-served]\n  write `kubernetesVersion: \"1.33\"`, \
+        or upgrade the cluster to 1.20\n";
     assert_eq!(told.err, finding);
 }
 

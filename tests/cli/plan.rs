@@ -95,7 +95,7 @@ fn a_folder_inside_a_repository_is_compared_with_itself() {
     std::fs::remove_dir_all(repository.path().join("hosting/tenants/tenants/siti")).unwrap();
     let told = plan(&repository, "hosting/tenants --from HEAD");
     assert_eq!(told.code, 2, "{}", told.err);
-    assert!(told.out.contains("- Namespace/customer-siti"), "{}", told.out);
+    assert!(told.out.contains("- Ingress/customer-siti/blog-ingress"), "{}", told.out);
 }
 
 #[test]

@@ -13,3 +13,4 @@ mod purchase;
 mod neighbours;
 mod usage;
 mod pods;
+mod tasks;

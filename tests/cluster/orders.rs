@@ -87,6 +87,8 @@ async fn ended(daemon: &Daemon, client: &Client, token: &str, id: &Value) -> Val
 
 async fn from_a_visitor_to_a_school(ground: Ground) {
     ground.with_only(&["acme"]);
+    // The portal would tidy it up, and the commits are counted below.
+    ground.repository.remove("tenants/acme/verify.yaml").commit("nothing is over");
     let daemon = ground.start_portal().await;
     let pool = PgPool::connect(ground.history()).await.unwrap();
     let tenant = become_a_customer(&daemon, &pool).await;
@@ -136,7 +138,20 @@ async fn from_a_visitor_to_a_school(ground: Ground) {
     assert_eq!(restarted["status"], "succeeded", "{restarted}");
     let gone = client.send("DELETE", &format!("{path}?when=now"), &token, None, &any).await;
     let gone = ended(&daemon, &client, &token, &gone.json["id"]).await;
-    assert_eq!(gone["status"], "succeeded", "{gone}");
+    // What is answered is the last backup; the removal follows it as a commit of its own.
+    assert_eq!((&gone["kind"], &gone["status"]), (&"task".into(), &"succeeded".into()), "{gone}");
+    assert!(gone["message"].as_str().is_some_and(|backup| backup.starts_with("final-")), "{gone}");
+    let removal = until("the removal", &daemon, async || {
+        let removed =
+            "select id::text from operation where kind = 'remove' and ended_at is not null";
+        let removed: Option<(String,)> =
+            sqlx::query_as(removed).fetch_optional(&pool).await.unwrap();
+        removed.map(|(id,)| Value::from(id))
+    });
+    let removal = ended(&daemon, &client, &token, &removal.await).await;
+    assert_eq!(removal["status"], "succeeded", "{removal}\n{}", daemon.said());
+    let kept = "/api/v1/namespaces/kiteclass-lotus/persistentvolumeclaims/lotus-backup";
+    assert!(ground.find(kept).await.is_some(), "the backup outlives what it is of");
 
     let customer: Customer = tenant.parse().unwrap();
     let mut db = pool.acquire().await.unwrap();

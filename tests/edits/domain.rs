@@ -66,7 +66,9 @@ fn a_customer_comes_with_what_they_bought_and_asked_for() {
         |draft| {
             tenants::add(draft, &name("initech"), &a_tenant())?;
             subscriptions::add(draft, &name("automation"), &a_subscription("initech"))?;
-            let task = read("tenant: initech\nsubscription: automation\naction: verify\n");
+            let task = read(
+                "tenant: initech\nsubscription: automation\naction: verify\nasked: 2026-11-20T09:00:00Z\n",
+            );
             tasks::add(draft, &name("initech-verify"), &task)
         },
         "tenants/initech/automation.yaml is new\n\
@@ -74,7 +76,7 @@ fn a_customer_comes_with_what_they_bought_and_asked_for() {
          tenant: initech\n+  package: n8n\n+  subdomain: initech\n+  starts: 2026-11-21\n+  paidThrough: 2026-12-20\n\
          tenants/initech/initech-verify.yaml is new\n\
          +apiVersion: tenantry.dev/v1\n+kind: Task\n+metadata:\n+  name: initech-verify\n+spec:\n+  \
-         tenant: initech\n+  subscription: automation\n+  action: verify\n\
+         tenant: initech\n+  subscription: automation\n+  action: verify\n+  asked: \"2026-11-20T09:00:00Z\"\n\
          tenants/initech/tenant.yaml is new\n\
          +apiVersion: tenantry.dev/v1\n+kind: Tenant\n+metadata:\n+  name: initech\n+spec:\n+  \
          organisation: A new one\n+  contacts:\n+    - { email: admin@new.example, role: admin }\n+  \
@@ -107,7 +109,9 @@ fn a_name_that_is_taken_or_missing_is_refused() {
     refuses(
         "acme",
         |draft| {
-            let task = read("tenant: acme\nsubscription: school\naction: verify\n");
+            let task = read(
+                "tenant: acme\nsubscription: school\naction: verify\nasked: 2026-11-20T09:00:00Z\n",
+            );
             tasks::add(draft, &name("acme-verify-2026-11"), &task)
         },
         "there is a task `acme-verify-2026-11` already, in tenants/acme/verify.yaml: choose another name",
@@ -288,10 +292,12 @@ fn a_document_that_meets_a_file_of_its_name_stands_below_what_is_there() {
     changes(
         "acme",
         |draft| {
-            let task = read("tenant: acme\naction: backup\n");
+            let task = read(
+                "tenant: acme\nsubscription: school\naction: backup\nasked: 2026-11-20T09:00:00Z\n",
+            );
             tasks::add(draft, &name("school"), &task)
         },
         "tenants/acme/school.yaml\n+---\n+apiVersion: tenantry.dev/v1\n+kind: Task\n+metadata:\n+  name: school\n+spec:\n+  \
-         tenant: acme\n+  action: backup\n",
+         tenant: acme\n+  subscription: school\n+  action: backup\n+  asked: \"2026-11-20T09:00:00Z\"\n",
     );
 }

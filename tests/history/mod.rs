@@ -26,6 +26,8 @@ use tenantry::history::record::Run;
 use tenantry::history::record::RunCause;
 use tenantry::history::record::RunResult;
 use tenantry::history::record::StageChange;
+use tenantry::history::record::TaskOutcome;
+use tenantry::history::record::TaskState;
 use tenantry::history::record::UnitState;
 use tenantry::history::record::UnitStatus;
 use tenantry::model::Commit;
@@ -171,6 +173,16 @@ fn reach(name: &str, reachable: bool, second: i64) -> Record {
 }
 
 /// One record of every kind, a minute after another.
+fn task(name: &str, state: TaskState, second: i64) -> Record {
+    Record::Task(TaskOutcome {
+        unit: unit("acme"),
+        task: name.parse().unwrap(),
+        state,
+        message: (state != TaskState::Running).then(|| format!("{state:?}")),
+        at: at(second),
+    })
+}
+
 fn story(second: i64) -> Vec<Record> {
     let found = drift("acme", second + 4);
     let put_back = Drift { put_back_at: Some(at(second + 5)), ..found.clone() };
@@ -181,6 +193,8 @@ fn story(second: i64) -> Vec<Record> {
         stage("acme", Stage::Database, StageState::Progressing("starting".into()), second + 2),
         stage("acme", Stage::Database, StageState::Ready, second + 3),
         phase("acme", Phase::Active, second + 3),
+        task("backup-1", TaskState::Running, second + 3),
+        task("backup-1", TaskState::Done, second + 4),
         Record::Drift(found),
         Record::Drift(put_back),
         Record::Parked(parked(second + 6)),
@@ -198,6 +212,7 @@ async fn everything(pool: &PgPool) -> Vec<String> {
         "action",
         "stage_change",
         "phase_change",
+        "task_outcome",
         "drift",
         "parked",
         "unit_status",

@@ -2,6 +2,7 @@
 
 use tenantry::history::Record;
 use tenantry::history::record::Ending;
+use tenantry::history::record::TaskState;
 use tenantry::history::record::UnitState;
 use tenantry::model::Digest;
 use tenantry::model::Phase;
@@ -19,6 +20,7 @@ use super::run;
 use super::seen;
 use super::stage;
 use super::status;
+use super::task;
 
 #[tokio::test]
 async fn only_what_is_over_is_removed() {
@@ -40,6 +42,9 @@ async fn only_what_is_over_is_removed() {
         stage("acme", Stage::Services, StageState::Ready, 1),
         phase("acme", Phase::Active, 0),
         phase("acme", Phase::Expiring, 1),
+        task("backup-1", TaskState::Running, 0),
+        task("backup-1", TaskState::Done, 1),
+        task("backup-2", TaskState::Running, 0),
         Record::Drift(put_back),
         Record::Drift(drift("acme", 0)),
         Record::Parked(parked(0)),
@@ -54,10 +59,10 @@ async fn only_what_is_over_is_removed() {
     let cleaned = store.clean_up(at(1_000)).await.unwrap();
     assert_eq!(
         serde_json::to_value(cleaned).unwrap(),
-        serde_json::json!({"runs": 4, "stages": 1, "phases": 1, "drift": 1, "parked": 1, "commits": 1, "gaps": 0, "daemons": 0})
+        serde_json::json!({"runs": 4, "stages": 1, "phases": 1, "tasks": 1, "drift": 1, "parked": 1, "commits": 1, "gaps": 0, "daemons": 0})
     );
-    // The last run with two actions, a stage, a phase, a drift, a parked, a commit, a status.
-    assert_eq!(everything(store.database().pool()).await.len(), 9);
+    // The last run with two actions, a stage, a phase, a task, a drift, a parked, a commit, a status.
+    assert_eq!(everything(store.database().pool()).await.len(), 10);
     assert_eq!(store.last_taken().await.unwrap(), Some(commit('b')));
     assert_eq!(store.clean_up(at(1_000)).await.unwrap(), nothing);
 }

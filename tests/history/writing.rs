@@ -4,6 +4,7 @@ use tenantry::history::Record;
 use tenantry::history::Recorder;
 use tenantry::history::Settings;
 use tenantry::history::record::Ending;
+use tenantry::history::record::TaskState;
 use tenantry::history::record::UnitState;
 use tenantry::history::record::UnitStatus;
 use tenantry::model::Digest;
@@ -22,6 +23,7 @@ use super::run;
 use super::stage;
 use super::status;
 use super::story;
+use super::task;
 use super::unit;
 
 #[tokio::test]
@@ -32,7 +34,7 @@ async fn writing_the_same_records_again_changes_nothing() {
     let records = story(0);
     store.write(&records).await.unwrap();
     let once = everything(store.database().pool()).await;
-    assert_eq!(once.len(), 12, "{once:#?}");
+    assert_eq!(once.len(), 13, "{once:#?}");
     store.write(&records).await.unwrap();
     for record in &records {
         store.write(std::slice::from_ref(record)).await.unwrap();
@@ -229,4 +231,26 @@ async fn ten_thousand_records_are_written_in_seconds() {
     assert!(recorder.flush(std::time::Duration::from_mins(2)).await);
     println!("written after {:?}", start.elapsed());
     assert_eq!(store.statuses(None, None, 10_000).await.unwrap().len(), 1_000);
+}
+
+#[tokio::test]
+async fn a_task_ended_as_it_ended_first_and_is_found_by_its_name() {
+    let Some(store) = history().await else {
+        return;
+    };
+    let (backup, other) = ("backup-1".parse().unwrap(), "backup-2".parse().unwrap());
+    store.write(&[task("backup-1", TaskState::Running, 0)]).await.unwrap();
+    let known = store.tasks(&[&backup, &other]).await.unwrap();
+    assert_eq!(known.len(), 1);
+    assert_eq!((known[&backup].state, known[&backup].at), (TaskState::Running, at(0)));
+    let told = [
+        task("backup-1", TaskState::Done, 5),
+        // A daemon starts again, and its Job is gone by then.
+        task("backup-1", TaskState::Running, 9),
+        task("backup-1", TaskState::Failed, 9),
+    ];
+    store.write(&told).await.unwrap();
+    let known = store.tasks(&[&backup]).await.unwrap();
+    assert_eq!((known[&backup].state, known[&backup].at), (TaskState::Done, at(5)));
+    assert_eq!(known[&backup].message.as_deref(), Some("Done"));
 }

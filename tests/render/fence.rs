@@ -227,7 +227,7 @@ fn an_object_says_what_it_is() {
 fn every_object_carries_our_labels_whatever_the_template_says() {
     let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a, labels: { tenantry.dev/tenant: acme, app.kubernetes.io/managed-by: helm } }\n";
     let rendering = Files::example().with(TEMPLATE, object).render("siti");
-    let labels = &rendering.one("ConfigMap").body["metadata"]["labels"];
+    let labels = &rendering.named("ConfigMap", "a").body["metadata"]["labels"];
     assert_eq!(labels["tenantry.dev/tenant"], "siti");
     assert_eq!(labels["tenantry.dev/subscription"], "blog");
     assert_eq!(labels["app.kubernetes.io/managed-by"], "tenantry");

@@ -8,4 +8,6 @@ mod limits;
 mod reads;
 mod releases;
 mod repository;
+mod scripts;
 mod suspended;
+mod tasks;

@@ -24,7 +24,10 @@ fn a_file_of_the_same_name_replaces_a_built_in_template_and_no_other() {
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ component.service }}}\ndata: {host: {{ subscription.host }}}\n";
     let files = Files::example().with("templates/component/web.yaml", template);
     let rendering = files.render("siti");
-    assert_eq!(rendering.one("ConfigMap").body["data"]["host"], "siti.ghost.pods.example");
+    assert_eq!(
+        rendering.named("ConfigMap", "blog-ghost").body["data"]["host"],
+        "siti.ghost.pods.example"
+    );
     assert!(!rendering.ids().iter().any(|id| id.starts_with("Deployment/")));
     assert!(rendering.ids().contains("Ingress/customer-siti/blog-ingress"));
 }
@@ -85,9 +88,9 @@ fn an_undefined_name_is_told_with_template_and_line() {
 
 #[test]
 fn an_absent_optional_field_is_none() {
-    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: settings }\ndata:\n  a: {{ package.backup | default(\"none\") }}\n";
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: settings }\ndata:\n  a: {{ package.database | default(\"none\") }}\n";
     let rendering = Files::example().with(SETTINGS, template).render("siti");
-    assert_eq!(rendering.one("ConfigMap").body["data"]["a"], "none");
+    assert_eq!(rendering.named("ConfigMap", "settings").body["data"]["a"], "none");
 }
 
 #[test]

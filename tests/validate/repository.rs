@@ -110,6 +110,21 @@ impl Repository {
             .with(&format!("tenants/{name}/shop.yaml"), &document("Subscription", "shop", &shop))
     }
 
+    /// Says how what the package sells is saved.
+    pub(super) fn backed_up(self) -> Self {
+        let backup =
+            "backup: { schedule: \"0 2 * * *\", retention: 30 days, image: \"postgres:15\" }";
+        self.adding("packages/basic.yaml", backup)
+    }
+
+    /// Asks once for something to be done to the shop of `acme`.
+    pub(super) fn task(self, action: &str, with: &str) -> Self {
+        let task = format!(
+            "tenant: acme\nsubscription: shop\naction: {action}\nasked: 2026-11-20T09:00:00Z\n{with}"
+        );
+        self.with("tenants/acme/now.yaml", &document("Task", "now", &task))
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot::of(Commit::new(&"a".repeat(40)), &self.files)
     }
@@ -153,7 +168,15 @@ impl Repository {
 }
 
 pub(super) fn templates() -> BTreeSet<String> {
-    ["shop/namespace/namespace.yaml", "component/web.yaml", "component/redis.yaml"]
-        .map(str::to_owned)
-        .into()
+    [
+        "shop/namespace/namespace.yaml",
+        "shop/task/backup.yaml",
+        "shop/task/final-backup.yaml",
+        "shop/task/restore.yaml",
+        "shop/task/verify.yaml",
+        "component/web.yaml",
+        "component/redis.yaml",
+    ]
+    .map(str::to_owned)
+    .into()
 }

@@ -36,3 +36,16 @@ fn templates_that_are_missing_give_nobody_a_foreign_namespace() {
     held: acme; valid: globex
     ");
 }
+
+#[test]
+fn a_task_has_a_template_that_does_it() {
+    let repository = repository()
+        .backed_up()
+        .changed("packages/basic.yaml", "templates: shop", "templates: component")
+        .task("backup", "");
+    assert!(
+        repository.said().contains("there is no template `component/task/backup.yaml`"),
+        "{}",
+        repository.said()
+    );
+}

@@ -82,7 +82,7 @@ fn a_text_that_is_no_yaml_is_told_once_and_not_by_everybody_who_refers_to_it() {
 
 #[test]
 fn a_host_and_a_task_refer_to_what_is_there() {
-    let repository = repository().with("tenants/acme/host.yaml", &document("Host", "h1", "tenant: acme\naddress: 203.0.113.1\nhostKeys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtk0LOlateGOF9Z6QNlbLobkXbumZZ+A9ZV3CCKdxl8]\nroles: [kkt]\nchannel: stable\n")).with("tenants/acme/task.yaml", &document("Task", "t1", "tenant: acme\nsubscription: shpo\naction: backup\n"));
+    let repository = repository().with("tenants/acme/host.yaml", &document("Host", "h1", "tenant: acme\naddress: 203.0.113.1\nhostKeys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtk0LOlateGOF9Z6QNlbLobkXbumZZ+A9ZV3CCKdxl8]\nroles: [kkt]\nchannel: stable\n")).with("tenants/acme/task.yaml", &document("Task", "t1", "tenant: acme\nsubscription: shpo\naction: backup\nasked: 2026-11-20T09:00:00Z\n"));
     insta::assert_snapshot!(repository.said(), @"
     tenants/acme/host.yaml:10:12 error unknown-reference: there is no channel `stable`
       help: add a document of the kind `Channel` with this name

@@ -1,6 +1,8 @@
 //! What a customer changes of what they have: each is a change of one file, accepted by whoever has
 //! seen it as it is, and answered with an operation to follow.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::extract::FromRequestParts;
 use axum::extract::State;
@@ -12,7 +14,9 @@ use utoipa::IntoParams;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
+use super::instances::backs_up;
 use super::operations::Operation;
 use super::operations::accepted;
 use super::orders::Order;
@@ -41,6 +45,7 @@ use crate::billing::calendar::start_of_day;
 use crate::billing::lifecycle::Timing;
 use crate::model::Subscription;
 use crate::model::SubscriptionId;
+use crate::model::task::Action;
 use crate::operations::Change;
 use crate::operations::OperationError;
 use crate::operations::operation;
@@ -316,7 +321,7 @@ async fn patch(
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum When {
-    /// At once. What becomes of its data, its package says.
+    /// As soon as a last backup of it was taken and read back, where its package is backed up.
     Now,
     /// With what is paid for.
     End,
@@ -337,7 +342,7 @@ struct Ending {
     params(("id" = String, Path, description = "`tenant.subscription`"), Ending,
         ("If-Match" = String, Header, description = "The `ETag` of the subscription")),
     responses(
-        (status = 202, description = "It is accepted", body = Operation),
+        (status = 202, description = "It is accepted: of the last backup, which the removal follows, or of the change", body = Operation),
         (status = 409, description = "It cannot be cancelled as things stand", body = problem::Document, content_type = "application/problem+json"),
         (status = 412, description = "It was changed meanwhile", body = problem::Document, content_type = "application/problem+json"),
         (status = 428, description = "`If-Match` is missing", body = problem::Document, content_type = "application/problem+json"),
@@ -351,12 +356,17 @@ async fn remove(
 ) -> Result<Response, Problem> {
     let view = api.catalog().view()?;
     let (id, document) = own(&view, &customer, &id)?;
-    let name = id.name;
-    let change = match ending.when {
-        Some(When::Now) => Change::Remove { name },
-        Some(When::End) | None => Change::EndWithPeriod { name, ends: true },
+    let name = id.name.clone();
+    let (change, follow_up) = match ending.when {
+        Some(When::Now) if backs_up(&view, &id) => {
+            let (unique, with) = (Uuid::now_v7(), BTreeMap::new());
+            let last = Change::task(&id, Action::FinalBackup, with, unique, context.now);
+            (last, Some(Change::Remove { name }))
+        }
+        Some(When::Now) => (Change::Remove { name }, None),
+        Some(When::End) | None => (Change::EndWithPeriod { name, ends: true }, None),
     };
-    let ask = Ask::now(customer.principal(), customer.tenant(), change);
+    let ask = Ask { follow_up, ..Ask::now(customer.principal(), customer.tenant(), change) };
     let ask = ask.seen(&document.origin.file);
     Ok(accepted(&take(&api, &context, &view, &headers, ask).await?))
 }

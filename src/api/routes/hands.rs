@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::instances::backs_up;
 use super::instances::named;
 use super::operations::Operation;
 use super::operations::accepted;
@@ -29,9 +30,11 @@ use crate::api::problem;
 use crate::api::problem::Problem;
 use crate::model::Name;
 use crate::model::SubscriptionId;
-use crate::model::Task;
 use crate::model::subscription::HoldReason;
 use crate::model::task::Action;
+use crate::model::task::BACKUP;
+use crate::model::task::RETENTION_DAYS;
+use crate::model::task::is_backup_name;
 use crate::operations::Change;
 use crate::operations::pricing::Wish;
 
@@ -40,23 +43,19 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(scale))
         .routes(routes!(backup))
         .routes(routes!(restore))
+        .routes(routes!(verify))
         .routes(routes!(hold, lift))
         .routes(routes!(remove))
 }
 
-/// A task for a subscription, under a name that no other has.
-fn task(id: &SubscriptionId, action: Action, with: BTreeMap<String, String>) -> Change {
-    let word = match action {
-        Action::Backup => "backup",
-        Action::Restore => "restore",
-        Action::Restart => "restart",
-        Action::Verify => "verify",
-        Action::FinalBackup => "final",
-    };
-    let name = format!("{word}-{}", Uuid::now_v7().simple());
-    let name = name.parse().expect("because a word and 32 hexadecimal digits are a name");
-    let (tenant, subscription) = (id.tenant.clone(), Some(id.name.clone()));
-    Change::Task { name, task: Box::new(Task { tenant, subscription, action, with }) }
+/// A task for a subscription, asked for now.
+fn task(
+    id: &SubscriptionId,
+    action: Action,
+    with: BTreeMap<String, String>,
+    context: &Context,
+) -> Change {
+    Change::task(id, action, with, Uuid::now_v7(), context.now)
 }
 
 /// Give an instance another package, other add-ons or amounts, at once and without a charge.
@@ -107,7 +106,7 @@ async fn backup(
 ) -> Result<Response, Problem> {
     let view = api.catalog().view()?;
     let id = named(&view, &id)?;
-    let change = task(&id, Action::Backup, BTreeMap::new());
+    let change = task(&id, Action::Backup, BTreeMap::new(), &context);
     let ask = Ask::now(operator.principal(), &id.tenant, change);
     Ok(accepted(&take(&api, &context, &view, &HeaderMap::new(), ask).await?))
 }
@@ -116,9 +115,9 @@ async fn backup(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Restore {
-    /// The name of the backup.
-    #[schema(max_length = 200)]
-    backup: String,
+    /// The name of the backup, as the operation that made it says; the newest where absent.
+    #[schema(max_length = 120, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    backup: Option<String>,
 }
 
 /// Ask for a backup to be restored.
@@ -133,15 +132,32 @@ async fn restore(
     Segment(id): Segment<String>,
     Body(Restore { backup }): Body<Restore>,
 ) -> Result<Response, Problem> {
-    let fits =
-        (1..=200).contains(&backup.len()) && backup.bytes().all(|byte| byte.is_ascii_graphic());
-    if !fits {
+    if backup.as_deref().is_some_and(|backup| !is_backup_name(backup)) {
         let message = "this is not the name of a backup";
-        return Err(Problem::field("backup", message, "write 1 to 200 visible ASCII characters"));
+        let help = "write at most 120 letters, digits, `.`, `_` and `-`, as the operation that made it says";
+        return Err(Problem::field("backup", message, help));
     }
     let view = api.catalog().view()?;
     let id = named(&view, &id)?;
-    let change = task(&id, Action::Restore, BTreeMap::from([("backup".to_owned(), backup)]));
+    let with = backup.map(|backup| (BACKUP.to_owned(), backup)).into_iter().collect();
+    let change = task(&id, Action::Restore, with, &context);
+    let ask = Ask::now(operator.principal(), &id.tenant, change);
+    Ok(accepted(&take(&api, &context, &view, &HeaderMap::new(), ask).await?))
+}
+
+/// Ask for an instance to be verified: the checks of its package run once more.
+#[utoipa::path(post, path = "/admin/instances/{id}/verify", tag = "instances", operation_id = "verify_instance",
+    security(("token" = [])), params(("id" = String, Path, description = "`tenant.subscription`")),
+    responses((status = 202, description = "It is accepted", body = Operation)))]
+async fn verify(
+    State(api): State<Api>,
+    context: Context,
+    operator: Operator,
+    Segment(id): Segment<String>,
+) -> Result<Response, Problem> {
+    let view = api.catalog().view()?;
+    let id = named(&view, &id)?;
+    let change = task(&id, Action::Verify, BTreeMap::new(), &context);
     let ask = Ask::now(operator.principal(), &id.tenant, change);
     Ok(accepted(&take(&api, &context, &view, &HeaderMap::new(), ask).await?))
 }
@@ -252,12 +268,12 @@ async fn remove(
     let view = api.catalog().view()?;
     let id = named(&view, &id)?;
     let document = view.subscription(&id).ok_or(problem::NOT_FOUND)?;
-    let gone = Change::Remove { name: id.name.clone() };
-    let (change, follow_up) = if keeps {
-        let days = ending.retention_days.map(|days| ("retentionDays".to_owned(), days.to_string()));
-        (task(&id, Action::FinalBackup, days.into_iter().collect()), Some(gone))
+    let days = ending.retention_days.map(|days| (RETENTION_DAYS.to_owned(), days.to_string()));
+    let (change, follow_up) = if keeps && backs_up(&view, &id) {
+        let change = task(&id, Action::FinalBackup, days.into_iter().collect(), &context);
+        (change, Some(Change::Remove { name: id.name.clone() }))
     } else {
-        (gone, None)
+        (Change::Remove { name: id.name.clone() }, None)
     };
     let tenant: &Name = &id.tenant;
     let ask = Ask {

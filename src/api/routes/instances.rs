@@ -125,6 +125,14 @@ fn runs_here(view: &View, id: &SubscriptionId) -> bool {
         .is_some_and(|package| package.spec.runs == Runs::Cluster)
 }
 
+/// Whether a last backup is taken of a subscription before it is removed: where its package says
+/// how its data is saved.
+pub(super) fn backs_up(view: &View, id: &SubscriptionId) -> bool {
+    view.subscription(id)
+        .and_then(|document| view.configuration.packages.get(&document.spec.package))
+        .is_some_and(|package| package.spec.is_backed_up())
+}
+
 /// The instance that a path names.
 pub(super) fn named(view: &View, id: &str) -> Result<SubscriptionId, Problem> {
     let id = catalog::named(id).filter(|id| runs_here(view, id));

@@ -300,6 +300,7 @@ mod tests {
             rendered: Some(digest),
             owned: Some(digest),
             leaving: false,
+            begins_before: None,
         };
         let id = |n| ResourceId::new("apps", "Deployment", "kiteclass-acme", &format!("web-{n}"));
         let entries = (0..count).map(|n| (id(n), entry.clone())).collect();

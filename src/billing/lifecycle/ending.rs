@@ -28,17 +28,25 @@ pub(super) fn grace_is_over(
     Ok(now >= start_of_day(over, facts.zone)?)
 }
 
-/// The next step of ending: nothing is removed before its last backup was read back.
+/// The day after which nothing is written any more: a last backup is of this end, and not of an
+/// earlier one that was called off.
+pub fn ended_on(paid_until: Date, overdue_since: Option<Date>) -> Date {
+    overdue_since.map_or(paid_until, |since| since.max(paid_until))
+}
+
+/// The next step of ending: nothing is removed before its last backup was read back, where one is
+/// taken.
 pub(super) fn end(facts: &Facts<'_>, paid_until: Date, due: &mut Vec<Due>) {
+    let day = ended_on(paid_until, facts.overdue_since);
     match facts.final_backup {
-        FinalBackup::Missing => due.push(Due::of(facts, Effect::TakeFinalBackup, paid_until)),
+        FinalBackup::Missing => due.push(Due::of(facts, Effect::TakeFinalBackup, day)),
         FinalBackup::Running => {}
-        FinalBackup::Verified => {
+        FinalBackup::Verified | FinalBackup::NotAsked => {
             let retained_until = paid_until
                 .checked_add(facts.lifecycle.grace.span())
                 .and_then(|grace| grace.checked_add(facts.lifecycle.retention.span()))
                 .ok();
-            due.push(Due::of(facts, Effect::Remove { retained_until }, paid_until));
+            due.push(Due::of(facts, Effect::Remove { retained_until }, day));
         }
     }
 }

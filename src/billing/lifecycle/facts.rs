@@ -41,8 +41,10 @@ pub enum FinalBackup {
     Missing,
     /// Asked for, or made and not yet verified.
     Running,
-    /// It is stored elsewhere, and was read back.
+    /// It is stored, and was read back.
     Verified,
+    /// The package says that its data is not saved.
+    NotAsked,
 }
 
 /// A commit has removed the subscription; its last backup is kept for a while.

@@ -25,6 +25,7 @@ pub use effect::Due;
 pub use effect::Effect;
 pub use effect::Template;
 pub use ending::PurgeLimits;
+pub use ending::ended_on;
 pub use ending::purges_allowed;
 pub use facts::Cancellation;
 pub use facts::Facts;

@@ -16,6 +16,7 @@ pub struct Cleaned {
     pub runs: u64,
     pub stages: u64,
     pub phases: u64,
+    pub tasks: u64,
     pub drift: u64,
     pub parked: u64,
     pub commits: u64,
@@ -50,6 +51,10 @@ const PHASES: &str = "
                 and newer.changed_at > old.changed_at)
         limit $2)";
 
+const TASKS: &str = "
+    delete from task_outcome where (unit, task) in (
+        select unit, task from task_outcome where ended_at < $1 limit $2)";
+
 const DRIFT: &str = "
     delete from drift where id in (
         select id from drift where found_at < $1 and put_back_at is not null limit $2)";
@@ -78,6 +83,7 @@ impl Store {
             runs: self.remove(RUNS, before).await?,
             stages: self.remove(STAGES, before).await?,
             phases: self.remove(PHASES, before).await?,
+            tasks: self.remove(TASKS, before).await?,
             drift: self.remove(DRIFT, before).await?,
             parked: self.remove(PARKED, before).await?,
             commits: self.remove(COMMITS, before).await?,

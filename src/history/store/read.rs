@@ -19,6 +19,7 @@ use crate::history::record::Parked;
 use crate::history::record::PhaseChange;
 use crate::history::record::Reach;
 use crate::history::record::Run;
+use crate::history::record::TaskOutcome;
 use crate::history::record::UnitStatus;
 use crate::history::told::DaemonSeen;
 use crate::history::told::Event;
@@ -248,6 +249,30 @@ impl Store {
             order by subscription, changed_at desc, id desc";
         let rows: Vec<(Uuid, String, String, String, Time)> = self.of_unit(NOW, unit).await?;
         rows.into_iter().map(phase_change).collect()
+    }
+
+    /// What became of tasks, by their names; those that never began are not among them.
+    pub async fn tasks(
+        &self,
+        names: &[&Name],
+    ) -> Result<BTreeMap<Name, TaskOutcome>, HistoryError> {
+        const TASKS: &str = "
+            select unit, task, state, message, coalesce(ended_at, began_at)
+            from task_outcome where task = any($1)";
+        type Row = (String, String, String, Option<String>, Time);
+        let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+        let rows: Vec<Row> = sqlx::query_as(TASKS)
+            .bind(names)
+            .fetch_all(self.database().pool())
+            .await
+            .map_err(self.failed())?;
+        let outcome = |(unit, task, state, message, at): Row| {
+            let task: Name = parsed(&task, "the name of a task")?;
+            let unit = parsed(&unit, "a unit")?;
+            let state = value(&state, "the state of a task")?;
+            Ok((task.clone(), TaskOutcome { unit, task, state, message, at: at.to_jiff() }))
+        };
+        rows.into_iter().map(outcome).collect()
     }
 
     /// A run with all its actions.

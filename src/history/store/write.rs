@@ -22,6 +22,8 @@ use crate::history::record::Reach;
 use crate::history::record::Record;
 use crate::history::record::Run;
 use crate::history::record::StageChange;
+use crate::history::record::TaskOutcome;
+use crate::history::record::TaskState;
 use crate::history::record::UnitStatus;
 use crate::model::Finding;
 use crate::model::UnitName;
@@ -105,6 +107,8 @@ struct Batch<'a> {
     actions: Vec<Value>,
     stages: Vec<Value>,
     phases: Vec<Value>,
+    /// In order: one may begin and end in the same batch.
+    tasks: Vec<&'a TaskOutcome>,
     drift: BTreeMap<Uuid, Drift>,
     /// In order, because the same deletions may be parked, approved and parked again.
     parked: Vec<&'a Record>,
@@ -137,6 +141,7 @@ impl<'a> Batch<'a> {
             }
             Record::Stage(change) => self.stages.push(stage_row(change)),
             Record::Phase(change) => self.phases.push(phase_row(change)),
+            Record::Task(outcome) => self.tasks.push(outcome),
             Record::Drift(drift) => {
                 let known = self.drift.entry(drift.id).or_insert_with(|| drift.clone());
                 known.put_back_at = known.put_back_at.or(drift.put_back_at);
@@ -172,6 +177,9 @@ impl<'a> Batch<'a> {
         insert(connection, ACTIONS, actions).await?;
         insert(connection, STAGES, stages).await?;
         insert(connection, PHASES, phases).await?;
+        for outcome in &self.tasks {
+            write_task(connection, outcome).await?;
+        }
         insert(connection, DRIFT, &drift.values().map(drift_row).collect::<Vec<_>>()).await?;
         for record in parked {
             write_parked(connection, record).await?;
@@ -335,6 +343,29 @@ const WANTED: &str = "
     insert into wanted_commit as known (commit_id, at) values ($1, $2)
     on conflict (singleton) do update set commit_id = excluded.commit_id, at = excluded.at
     where known.at <= excluded.at";
+
+/// A daemon that starts tells of every task anew: how one ended first is how it ended.
+async fn write_task(
+    connection: &mut PgConnection,
+    outcome: &TaskOutcome,
+) -> Result<(), sqlx::Error> {
+    let statement = "
+        insert into task_outcome as known (unit, task, state, message, began_at, ended_at)
+        values ($1, $2, $3, $4, $5, case when $6 then $5 end)
+        on conflict (unit, task) do update
+        set state = excluded.state, message = excluded.message, ended_at = excluded.ended_at
+        where known.ended_at is null and excluded.ended_at is not null";
+    sqlx::query(statement)
+        .bind(outcome.unit.to_string())
+        .bind(outcome.task.as_str())
+        .bind(word(&outcome.state))
+        .bind(outcome.message.as_deref().map(text))
+        .bind(stamp(outcome.at))
+        .bind(outcome.state != TaskState::Running)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
 
 async fn write_parked(connection: &mut PgConnection, record: &Record) -> Result<(), sqlx::Error> {
     match record {

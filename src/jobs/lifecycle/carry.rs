@@ -1,9 +1,10 @@
 //! Carrying out what is due: each effect in one transaction with its key, and so once.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::json;
-use sha2::Digest as _;
-use sha2::Sha256;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -24,14 +25,12 @@ use crate::billing::terms;
 use crate::billing::terms::Rules;
 use crate::jobs::Ground;
 use crate::jobs::JobError;
+use crate::jobs::own;
 use crate::model::SubscriptionId;
 use crate::model::subscription::HoldReason;
-use crate::operations::Asker;
+use crate::model::task::Action;
 use crate::operations::Change;
-use crate::operations::Intent;
 use crate::operations::OperationError;
-use crate::operations::operation;
-use crate::operations::operation::New;
 use crate::operations::order::customer;
 use crate::postgres::stamp;
 
@@ -88,17 +87,19 @@ pub(super) async fn out(
         Effect::WritePaidThrough { .. }
         | Effect::WriteCourtesy { .. }
         | Effect::Suspend { .. }
-        | Effect::LiftOverdue => {
-            let change = change(&known, &due.effect);
-            let operation = commit(&mut transaction, &known, due, attempt, change, now).await?;
+        | Effect::LiftOverdue
+        | Effect::TakeFinalBackup
+        | Effect::Remove { .. } => {
+            // It follows from the key, so that there is one of it.
+            let operation = own::id_of(&[due.key.as_str(), &attempt.to_string()]);
+            let change = change(&known, &due.effect, operation, now);
+            let what = (&id.tenant, change);
+            let by = (operation, due.key.as_str());
+            own::accept(&mut transaction, &subject.configuration, what, by, now).await?;
             done::became(&mut transaction, &due.key, attempt, operation, now).await?;
             Outcome::Done
         }
-        Effect::ApplyChange { .. }
-        | Effect::TakeFinalBackup
-        | Effect::Remove { .. }
-        | Effect::AskToPurge
-        | Effect::Purge => Outcome::Nothing,
+        Effect::ApplyChange { .. } | Effect::AskToPurge | Effect::Purge => Outcome::Nothing,
     };
     if outcome == Outcome::Done {
         transaction.commit().await?;
@@ -106,14 +107,9 @@ pub(super) async fn out(
     Ok(outcome)
 }
 
-/// Why something cannot be carried out, where nothing could. It is never pretended: nothing is
-/// removed of which no verified backup is there.
+/// Why something cannot be carried out, where nothing could. It is never pretended.
 fn missing(due: &Due) -> Option<&'static str> {
     match due.effect {
-        Effect::TakeFinalBackup => Some(
-            "its time is over and its last backup is due, and nothing here can take one: it stays as it is; take one by hand, verify it, and commit the removal",
-        ),
-        Effect::Remove { .. } => Some("its removal is due: commit it by hand"),
         Effect::AskToPurge | Effect::Purge => {
             Some("its last backup may go by now, and nothing here can delete one: do it by hand")
         }
@@ -176,7 +172,7 @@ async fn from_today(
     make_invoice(db, known, &key, stretch, now).await
 }
 
-fn change(known: &Known<'_>, effect: &Effect) -> Change {
+fn change(known: &Known<'_>, effect: &Effect, operation: Uuid, now: Timestamp) -> Change {
     let name = known.subject.id.name.clone();
     match *effect {
         Effect::WritePaidThrough { through } | Effect::WriteCourtesy { through } => {
@@ -187,46 +183,13 @@ fn change(known: &Known<'_>, effect: &Effect) -> Change {
             let note = number.map(|number| format!("the invoice {number} is not paid"));
             Change::Hold { name, reason: HoldReason::Overdue, note }
         }
+        Effect::TakeFinalBackup => {
+            let with = BTreeMap::new();
+            Change::task(&known.subject.id, Action::FinalBackup, with, operation, now)
+        }
+        Effect::Remove { .. } => Change::Remove { name },
         _ => Change::Lift { name, reason: HoldReason::Overdue },
     }
-}
-
-/// Accepts the change of a document. Its id follows from the key, so that there is one of it.
-async fn commit(
-    db: &mut PgConnection,
-    known: &Known<'_>,
-    due: &Due,
-    attempt: i32,
-    change: Change,
-    now: Timestamp,
-) -> Result<Uuid, JobError> {
-    let Subject { id, configuration, .. } = known.subject;
-    let hash = Sha256::new()
-        .chain_update(due.key.as_str())
-        .chain_update([0])
-        .chain_update(attempt.to_be_bytes())
-        .finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash[..16]);
-    let operation = uuid::Builder::from_custom_bytes(bytes).into_uuid();
-    let platform = configuration.platform.as_ref();
-    let domain = platform.map_or("tenantry.invalid", |platform| platform.spec.domain.as_str());
-    let intent = Intent {
-        tenant: id.tenant.clone(),
-        change,
-        undo: None,
-        follow_up: None,
-        asker: Asker {
-            account: None,
-            role: None,
-            author: "Tenantry".to_owned(),
-            email: format!("tenantry@{domain}"),
-            request_id: due.key.to_string(),
-        },
-    };
-    let new = New { id: operation, intent: &intent, order: None, cause: None, due: now };
-    operation::accept(db, new, now).await?;
-    Ok(operation)
 }
 
 /// Tells everybody of the tenant. What reaches nobody is not done.
@@ -268,11 +231,12 @@ async fn mail(
     }
 }
 
-/// Tells everybody of a tenant that a subscription is gone.
+/// Tells everybody of a tenant that a subscription is gone, and what is kept of it how long.
 pub(super) async fn tell_end(
     ground: &Ground,
     id: &SubscriptionId,
     due: &Due,
+    kept: Option<&(String, Date)>,
 ) -> Result<Outcome, JobError> {
     let now = ground.now;
     if let Some(why) = missing(due) {
@@ -283,7 +247,11 @@ pub(super) async fn tell_end(
         return Ok(Outcome::Nothing);
     }
     let (word, fact) = (Template::Ended.as_str(), due.key.to_string());
-    let values = json!({ "subscription": id });
+    let mut values = json!({ "subscription": id });
+    if let Some((backup, until)) = kept {
+        values["backup"] = json!(backup);
+        values["retainedUntil"] = json!(until);
+    }
     let tenant = &id.tenant;
     accounts::tell_tenant(&mut transaction, word, &fact, tenant, &values, now).await?;
     transaction.commit().await?;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::billing::keys::OperationKey;
 use crate::billing::lifecycle::Due;
+use crate::billing::lifecycle::FinalBackup;
 use crate::jobs::JobError;
 use crate::model::SubscriptionId;
 use crate::postgres::stamp;
@@ -15,14 +16,17 @@ use crate::postgres::stamp;
 /// How long after a change that failed it is tried again, if it is still due.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// Whether an effect was carried out. A change of a document that failed a while ago was not.
+/// Whether an effect was carried out. A change of a document that failed a while ago was not, nor
+/// was a task that somebody took away before it began.
 pub(super) async fn is_done(
     db: &mut PgConnection,
     key: &OperationKey,
     now: Timestamp,
 ) -> Result<bool, JobError> {
     let done: Option<bool> = sqlx::query_scalar(
-        "select coalesce(operation.state <> 'failed' or operation.ended_at > $2, true)
+        "select coalesce(
+            not (operation.state = 'failed' or (operation.state = 'superseded' and operation.kind = 'task'))
+            or operation.ended_at > $2, true)
          from lifecycle_effect left join operation on operation.id = operation_id
          where key = $1",
     )
@@ -82,6 +86,46 @@ pub(super) async fn became(
     Ok(())
 }
 
+/// How the last backup stands that was asked for under a key.
+pub(super) async fn final_backup(
+    db: &mut PgConnection,
+    key: &OperationKey,
+) -> Result<FinalBackup, JobError> {
+    let state: Option<String> = sqlx::query_scalar(
+        "select state from lifecycle_effect join operation on operation.id = operation_id
+         where key = $1",
+    )
+    .bind(key.as_str())
+    .fetch_optional(db)
+    .await?;
+    Ok(match state.as_deref() {
+        Some("succeeded") => FinalBackup::Verified,
+        None | Some("failed" | "superseded" | "cancelled") => FinalBackup::Missing,
+        Some(_) => FinalBackup::Running,
+    })
+}
+
+/// What the last backup of a subscription that was removed is called, and for how many days it is
+/// kept where somebody said so.
+pub(super) async fn last_backup(
+    db: &mut PgConnection,
+    id: &SubscriptionId,
+    removed: Timestamp,
+) -> Result<Option<(String, Option<i64>)>, JobError> {
+    let last: Option<(String, Option<String>)> = sqlx::query_as(
+        "select message, change #>> '{task,with,retentionDays}' from operation
+         where tenant = $1 and subscription = $2 and kind = 'task' and state = 'succeeded'
+            and change #>> '{task,action}' = 'finalBackup' and message is not null and ended_at <= $3
+         order by ended_at desc limit 1",
+    )
+    .bind(id.tenant.as_str())
+    .bind(id.name.as_str())
+    .bind(stamp(removed))
+    .fetch_optional(db)
+    .await?;
+    Ok(last.map(|(backup, days)| (backup, days.and_then(|days| days.parse().ok()))))
+}
+
 /// Which changes of a subscription's document failed lately, and why.
 pub(super) async fn failed(
     db: &mut PgConnection,
@@ -100,7 +144,7 @@ pub(super) async fn failed(
     .await?;
     let told = |(key, why): (String, Option<String>)| {
         let why = why.unwrap_or_else(|| "nobody knows why".to_owned());
-        format!("{key} was not committed, and is tried again within the hour: {why}")
+        format!("{key} was not brought about, and is tried again within the hour: {why}")
     };
     Ok(rows.into_iter().map(told).collect())
 }

@@ -67,6 +67,7 @@ pub(super) struct Known<'a> {
     /// An order for it is paid and on its way: what that buys is not sold beside it.
     ordered: bool,
     pub(super) invoice: Option<invoice::Invoice>,
+    final_backup: FinalBackup,
 }
 
 impl Known<'_> {
@@ -102,8 +103,7 @@ impl Known<'_> {
             gateway_asked: self.gateway_asked,
             invoice: self.open_invoice(),
             exempt: false,
-            // There are no backups yet: whoever makes them says here how they stand.
-            final_backup: FinalBackup::Missing,
+            final_backup: self.final_backup,
             removal: None,
             total: &total,
         };
@@ -166,13 +166,23 @@ pub(super) async fn gather<'a>(
         }
         _ => true,
     };
+    let overdue_since = overdue_since(db, subject, &shop, paid_until).await?;
+    let package = configuration.packages.get(&spec.package);
+    let final_backup = match paid_until {
+        Some(paid_until) if package.is_some_and(|package| package.spec.is_backed_up()) => {
+            let day = lifecycle::ended_on(paid_until, overdue_since);
+            done::final_backup(db, &OperationKey::on_day("final-backup", id, day)).await?
+        }
+        _ => FinalBackup::NotAsked,
+    };
     Ok(Known {
+        final_backup,
         subject,
         anchor,
         paid_until,
         wish,
         buyer: buyer(db, subject).await?,
-        overdue_since: overdue_since(db, subject, &shop, paid_until).await?,
+        overdue_since,
         wallet,
         payment_in_flight: in_flight || ordered,
         gateway_asked,

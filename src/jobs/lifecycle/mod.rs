@@ -4,7 +4,7 @@
 //! ```text
 //! documents, terms, invoices, wallet, payments ──► facts ──► due ──► invoice, renewal  (ledger)
 //!        ▲                                                     ├───► mail              (outbox)
-//!        └──────────── commit ◄── operation ◄──────────────────┘     hold, lift, days  (operations)
+//!        └──────────── commit ◄── operation ◄──────────────────┘     hold, lift, days, last backup, removal (operations)
 //! ```
 //!
 //! What cannot be done here is a finding of the run, and never pretended.
@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use jiff::Span;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::Ground;
 use super::Job;
@@ -196,9 +198,13 @@ async fn removed(
             ));
             continue;
         };
-        let due = after_removal(id, last, day_of(at, &zone), ground, lifecycle)?;
+        let on = day_of(at, &zone);
+        let kept = done::last_backup(&mut connection, id, at).await?;
+        let kept =
+            kept.map(|(backup, days)| (backup, kept_until(last, on, days, lifecycle, &zone)));
+        let due = after_removal(id, last, on, ground, lifecycle)?;
         for due in new(&mut connection, due, ground).await? {
-            match carry::tell_end(ground, id, &due).await? {
+            match carry::tell_end(ground, id, &due, kept.as_ref()).await? {
                 Outcome::Done => carried += 1,
                 Outcome::Nothing => {}
                 Outcome::Cannot(why) => findings.push(why),
@@ -206,6 +212,22 @@ async fn removed(
         }
     }
     Ok(carried)
+}
+
+/// Up to which day a last backup is kept: as long as somebody said, or else as the platform says,
+/// and not shorter than was promised when the days were sold.
+fn kept_until(
+    last: &BoughtTerm,
+    removed: Date,
+    days: Option<i64>,
+    lifecycle: &Lifecycle,
+    zone: &TimeZone,
+) -> Date {
+    if let Some(days) = days {
+        return removed.checked_add(Span::new().days(days)).unwrap_or(Date::MAX);
+    }
+    let kept = removed.checked_add(lifecycle.retention.span()).unwrap_or(Date::MAX);
+    kept.max(day_of(last.deadlines.purge_after, zone))
 }
 
 /// What is due for a subscription that was removed on a day.

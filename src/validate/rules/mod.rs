@@ -48,6 +48,11 @@ mod expiry_before_start;
 mod cancelled_without_end;
 mod ill_formed_cron;
 
+mod missing_backup;
+mod missing_check;
+mod ill_formed_backup_name;
+mod unknown_setting;
+
 mod unknown_timezone;
 mod ill_formed_email;
 mod ill_formed_colour;
@@ -147,6 +152,10 @@ pub(super) const RULES: &[Rule] = &[
     expiry_before_start::RULE,
     cancelled_without_end::RULE,
     ill_formed_cron::RULE,
+    missing_backup::RULE,
+    missing_check::RULE,
+    ill_formed_backup_name::RULE,
+    unknown_setting::RULE,
     unknown_timezone::RULE,
     ill_formed_email::RULE,
     ill_formed_colour::RULE,

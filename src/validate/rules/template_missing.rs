@@ -30,6 +30,17 @@ fn check(world: &World<'_>, findings: &mut Findings) {
                 .help(suggestion(folder, folders.iter().copied()));
         }
     }
+    for purchase in world.customers.iter().flat_map(|customer| &customer.subscriptions) {
+        let Some(placement) = purchase.placement() else { continue };
+        for task in &purchase.tasks {
+            let template = format!("{}/task/{}.yaml", placement.templates, task.spec.action.word());
+            if !world.templates.contains(&template) {
+                findings
+                    .error(task.at("spec.action"), format!("there is no template `{template}`"))
+                    .help("add it under `templates/`, or remove the task");
+            }
+        }
+    }
     for component in world.configuration.components.values() {
         let template = component.spec.template.as_str();
         if !world.templates.contains(template) {

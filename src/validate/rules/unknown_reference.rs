@@ -57,10 +57,8 @@ fn check_shared(world: &World<'_>, findings: &mut Findings) {
         }
     }
     for task in configuration.tasks.values() {
-        if !configuration.tenants.contains_key(&task.spec.tenant) {
-            let tenants = configuration.tenants.keys();
-            missing(world, findings, "Tenant", &task.spec.tenant, task.at("spec.tenant"), tenants);
-        } else if let Some(subscription) = &task.spec.subscription {
+        if configuration.tenants.contains_key(&task.spec.tenant) {
+            let subscription = &task.spec.subscription;
             let known = configuration.subscriptions.get(&task.spec.tenant);
             let known = || known.into_iter().flat_map(|subscriptions| subscriptions.keys());
             if !known().any(|name| name == subscription)
@@ -69,6 +67,9 @@ fn check_shared(world: &World<'_>, findings: &mut Findings) {
                 let at = task.at("spec.subscription");
                 missing(world, findings, "Subscription", subscription, at, known());
             }
+        } else {
+            let tenants = configuration.tenants.keys();
+            missing(world, findings, "Tenant", &task.spec.tenant, task.at("spec.tenant"), tenants);
         }
     }
 }

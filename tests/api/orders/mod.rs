@@ -8,6 +8,7 @@ mod life;
 mod lifecycle;
 mod money;
 mod racing;
+mod tasks;
 
 use std::path::Path;
 use std::sync::Arc;
