@@ -15,9 +15,14 @@ use super::outcome::Done;
 use super::outcome::Outcome;
 
 /// The inventory that must stand before anything is applied, where it is not there already.
-pub fn before(desired: &[Outline], inventory: &Inventory) -> Option<Inventory> {
-    let news: Vec<&Outline> =
-        desired.iter().filter(|outline| !inventory.entries.contains_key(&outline.id)).collect();
+///
+/// A task that did not begin in time is not about to be anything.
+pub fn before(desired: &[Outline], inventory: &Inventory, at: Timestamp) -> Option<Inventory> {
+    let news: Vec<&Outline> = desired
+        .iter()
+        .filter(|outline| !inventory.entries.contains_key(&outline.id))
+        .filter(|outline| !is_late(outline, at))
+        .collect();
     if news.is_empty() {
         return None;
     }
@@ -63,6 +68,10 @@ pub fn note(inventory: &mut Inventory, desired: &[Outline], done: &[Done]) {
     }
 }
 
+fn is_late(outline: &Outline, now: Timestamp) -> bool {
+    outline.task.as_ref().is_some_and(|once| once.begins_before <= now)
+}
+
 /// Whether a thing that is gone could still be made once more by whoever brings back the document
 /// that asked for it.
 fn remembered(entry: &Entry, now: Timestamp) -> bool {
@@ -70,12 +79,11 @@ fn remembered(entry: &Entry, now: Timestamp) -> bool {
 }
 
 /// When the next thing that is gone is forgotten.
-pub fn next_forgotten(desired: &[Outline], observed: &Observed) -> Option<Timestamp> {
-    let gone = observed.inventory.entries.iter().filter(|(id, entry)| {
-        remembered(entry, observed.at)
-            && !observed.live.contains_key(id)
-            && !desired.iter().any(|outline| outline.id == **id)
-    });
+pub fn next_forgotten(observed: &Observed) -> Option<Timestamp> {
+    let gone =
+        observed.inventory.entries.iter().filter(|(id, entry)| {
+            remembered(entry, observed.at) && !observed.live.contains_key(id)
+        });
     gone.filter_map(|(_, entry)| entry.begins_before).min()
 }
 
@@ -84,7 +92,8 @@ pub fn after(desired: &[Outline], observed: &Observed) -> Inventory {
     let mut settled = observed.inventory.clone();
     settled.entries.retain(|id, entry| {
         // Nearly everything is there, and looking it up is cheaper than to go through what is asked.
-        let asked = || desired.iter().any(|outline| outline.id == *id);
+        let asked = |outline: &Outline| outline.id == *id && !is_late(outline, observed.at);
+        let asked = || desired.iter().any(asked);
         let unseen = || id.is_database() && observed.databases_away.is_some();
         observed.live.contains_key(id) || unseen() || asked() || remembered(entry, observed.at)
     });

@@ -136,7 +136,9 @@ impl World {
 
     /// Carries out what is due, and says whether there was anything.
     fn step(&mut self, desired: &[Outline]) -> bool {
-        if let Some(announced) = inventory::before(desired, &self.observed.inventory) {
+        if let Some(announced) =
+            inventory::before(desired, &self.observed.inventory, self.observed.at)
+        {
             self.observed.inventory = announced;
         }
         if let Some(announced) = inventory::announcing(desired, &self.observed) {

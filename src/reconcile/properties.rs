@@ -11,6 +11,7 @@ use crate::model::Commit;
 use crate::model::Snapshot;
 use crate::model::resource::OnDelete;
 use crate::plan::Deletions;
+use crate::plan::Observed;
 use crate::plan::plan;
 
 #[path = "../../tests/support/business.rs"]
@@ -42,6 +43,7 @@ fn assert_nothing_is_left_to_do(world: &Arc<World>, business: &Business) {
     let target = FakeTarget(Arc::clone(world));
     for unit in target.units().into_iter().chain(desired.units.keys().cloned()) {
         let observed = target.observed(&unit).expect("it can be looked at");
+        let observed = Observed { at: time(business), ..observed };
         let outlines = desired.units.get(&unit).map_or(&[][..], |unit| &unit.outlines);
         let plan = plan(outlines, &observed, &Deletions::Allowed);
         assert!(plan.is_settled(), "{unit}: {plan:?}");
@@ -53,12 +55,12 @@ fn assert_nothing_is_left_to_do(world: &Arc<World>, business: &Business) {
     }
 }
 
-/// What nobody asks for and stays, because its policy says so.
+/// What nobody asks for and stays, because its policy says so, and the namespaces around it.
 fn kept(world: &World) -> BTreeSet<String> {
     let things = world.things.lock().unwrap();
     let entries = things.values().flat_map(|observed| &observed.inventory.entries);
     let kept = entries.filter(|(_, entry)| entry.on_delete == OnDelete::Keep);
-    kept.map(|(id, _)| id.to_string()).collect()
+    kept.flat_map(|(id, _)| [id.to_string(), format!("Namespace/{}", id.namespace)]).collect()
 }
 
 async fn the_way_does_not_matter(story: &[Business]) {

@@ -233,7 +233,7 @@ async fn announce<T: Target>(
     outlines: &[Outline],
     observed: &Observed,
 ) -> Result<(), Stopped> {
-    let mut next = inventory::before(outlines, &known.inventory);
+    let mut next = inventory::before(outlines, &known.inventory, order.now);
     let judged = departing(outlines, observed).iter().all(|(id, _)| order.judged.contains(id));
     if order.announce && judged {
         let observed = Observed {

@@ -276,8 +276,12 @@ async fn a_database_is_set_aside_for_a_revert_and_goes_when_its_time_has_come() 
     daemon.settle().await;
     let log = databases(world.take_log());
     assert!(log.iter().any(|line| line.starts_with("delete Database/kiteclass-acme/")), "{log:?}");
-    let kept = ["Namespace/kiteclass-acme", "PersistentVolumeClaim/kiteclass-acme/acme-backup"];
-    assert_eq!(world.live_of("acme"), kept, "its backups outlive it");
+    let kept = [
+        "Namespace/kiteclass-acme",
+        "PersistentVolumeClaim/kiteclass-acme/acme-backup",
+        "Secret/kiteclass-acme/acme-db-credentials",
+    ];
+    assert_eq!(world.live_of("acme"), kept, "its backups outlive it, and what opens them");
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ impl Unit {
             .collect();
         Look {
             tasks,
-            next_forgotten: crate::plan::inventory::next_forgotten(outlines, &observed),
+            next_forgotten: crate::plan::inventory::next_forgotten(&observed),
             plan: plan(outlines, &observed, deletions),
             progress: progress(outlines, &observed),
             departure,
