@@ -5,6 +5,7 @@ mod administration;
 pub(crate) mod client;
 mod contract;
 mod daemon;
+mod earnings;
 mod idempotency;
 mod isolation;
 mod limits;

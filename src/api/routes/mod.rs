@@ -23,6 +23,7 @@ mod invoices;
 mod audit;
 mod users;
 mod deployment;
+mod earnings;
 
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -58,6 +59,7 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(users::routes())
         .merge(audit::routes())
         .merge(deployment::routes())
+        .merge(earnings::routes())
         .merge(reference);
     OpenApiRouter::with_openapi(openapi::Base::openapi()).nest(ROOT, routes)
 }
