@@ -15,6 +15,8 @@
 //!      api ──► operations ──► edits ──► Git          accounts, billing, payments ──► PostgreSQL
 //!                  ▲
 //!                jobs: what is due by the clock; they join what the portal is made of
+//!                  │
+//!                usage ◄── measured in clusters, through a port that reconcile serves
 //!
 //!      accounts, operations, payments, jobs ──► outbox ──► notify ──► SMTP
 //! ```
@@ -53,6 +55,8 @@ pub mod notify;
 pub mod accounts;
 // The life of a change: priced, paid, committed, followed.
 pub mod operations;
+// How much is used of everything, and what that comes to by hour and by day.
+pub mod usage;
 // Money that comes in: what providers say, believed where it is proven, once in effect.
 pub mod payments;
 // What is done again and again without anybody asking: each once, however many daemons there are.

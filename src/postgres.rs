@@ -39,6 +39,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "orders", include_str!("../migrations/0007_orders.sql")),
     (8, "payments", include_str!("../migrations/0008_payments.sql")),
     (10, "jobs", include_str!("../migrations/0010_jobs.sql")),
+    (11, "usage", include_str!("../migrations/0011_usage.sql")),
     (12, "live", include_str!("../migrations/0012_live.sql")),
 ];
 

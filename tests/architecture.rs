@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("outbox", &["model"]),
     ("notify", &["model", "postgres", "outbox"]),
     ("accounts", &["model", "postgres", "outbox"]),
+    ("usage", &["model", "validate", "postgres"]),
     // It commits and reads history; what it may not reach, the portal may not either.
     (
         "operations",
@@ -44,12 +45,23 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "accounts",
             "operations",
             "payments",
+            "usage",
         ],
     ),
     ("telemetry", &["settings"]),
     (
         "reconcile",
-        &["model", "validate", "render", "plan", "source", "apply", "history", "telemetry"],
+        &[
+            "model",
+            "validate",
+            "render",
+            "plan",
+            "source",
+            "apply",
+            "history",
+            "usage",
+            "telemetry",
+        ],
     ),
     // The portal can only commit: it reaches neither `apply` nor `reconcile`.
     (
@@ -68,6 +80,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "accounts",
             "operations",
             "payments",
+            "usage",
             "telemetry",
         ],
     ),

@@ -26,4 +26,5 @@ mod render;
 mod sandbox;
 mod source;
 mod support;
+mod usage;
 mod validate;

@@ -97,13 +97,18 @@ impl<T> Page<T> {
 impl<T: Serialize> Page<T> {
     /// The answer, with `Link: rel="next"` (RFC 8288) beside the cursor in the body.
     pub fn answer(self, uri: &Uri) -> Response {
-        let link = self.next_cursor.as_ref().map(|cursor| next_link(uri, cursor));
-        let mut response = axum::Json(self).into_response();
-        if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
-            response.headers_mut().insert(header::LINK, link);
-        }
-        response
+        linked(&self, self.next_cursor.as_deref(), uri)
     }
+}
+
+/// An answer with a page in it, and with `Link: rel="next"` where there is a next.
+pub fn linked(answer: &impl Serialize, next: Option<&str>, uri: &Uri) -> Response {
+    let mut response = axum::Json(answer).into_response();
+    let link = next.map(|cursor| next_link(uri, cursor));
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
 }
 
 fn next_link(uri: &Uri, cursor: &str) -> String {

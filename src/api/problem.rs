@@ -20,6 +20,7 @@ use crate::edits::EditError;
 use crate::history::HistoryError;
 use crate::operations::OperationError;
 use crate::payments::PaymentError;
+use crate::usage::UsageError;
 
 /// A kind of problem. Its code is stable: clients may rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,6 +369,17 @@ impl From<LedgerError> for Problem {
             LedgerError::KeyReused { .. } => KEY_REUSED.into(),
             error if error.is_passing() => Self::away("our database is away; nothing was changed"),
             error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<UsageError> for Problem {
+    fn from(error: UsageError) -> Self {
+        match &error {
+            UsageError::Database(source) if crate::postgres::is_away(source) => {
+                Self::away("our database is away")
+            }
+            UsageError::Database(_) | UsageError::Unreadable(_) => Self::internal(&error),
         }
     }
 }

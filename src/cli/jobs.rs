@@ -192,6 +192,8 @@ async fn by_hand(run: &Run, output: &Output) -> Result<Exit, Failure> {
         name: runner_name(),
         accounts: Accounts::over(database, KeySource::Database),
         payments,
+        // Clusters are measured by whoever watches them.
+        meter: None,
         taken,
         clock: Arc::new(SystemClock),
     };

@@ -52,7 +52,7 @@ async fn refused(ground: Ground) -> Result<Report, JobError> {
 }
 
 /// What a job says that forgets rows.
-fn gone(rows: u64) -> Report {
+pub(super) fn gone(rows: u64) -> Report {
     Report::of(match rows {
         0 => "nothing to forget".to_owned(),
         1 => "1 row forgotten".to_owned(),

@@ -10,6 +10,7 @@ use crate::billing::terms::TermError;
 use crate::operations::OperationError;
 use crate::payments::PaymentError;
 use crate::postgres::is_away;
+use crate::usage::UsageError;
 
 /// Why a job failed, or could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,8 @@ pub enum JobError {
     Lost,
     #[error("no commit was read yet: it runs once the documents are known")]
     NoDocuments,
+    #[error("no cluster is reached from here: the daemon measures, every few minutes")]
+    NoMeter,
     #[error("it broke off: {0}")]
     BrokenOff(String),
     #[error(transparent)]
@@ -37,6 +40,8 @@ pub enum JobError {
     #[error(transparent)]
     Payment(#[from] PaymentError),
     #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error(transparent)]
     Operation(#[from] OperationError),
     #[error("the database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
@@ -47,6 +52,7 @@ impl JobError {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Database(error)
+            | Self::Usage(UsageError::Database(error))
             | Self::Invoice(InvoiceError::Database(error))
             | Self::Term(TermError::Database(error)) => is_away(error),
             Self::Ledger(error) | Self::Invoice(InvoiceError::Ledger(error)) => error.is_passing(),

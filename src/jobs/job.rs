@@ -16,12 +16,15 @@ use crate::accounts::Accounts;
 use crate::operations::follow::Taken;
 use crate::payments::Payments;
 use crate::postgres::Database;
+use crate::usage::Meter;
 
 /// What jobs work with.
 #[derive(Clone, Debug)]
 pub struct Ground {
     pub accounts: Accounts,
     pub payments: Payments,
+    /// Who measures what runs; nobody where no cluster is reached.
+    pub meter: Option<Arc<dyn Meter>>,
     /// The newest documents; none before a first commit was read.
     pub taken: Option<Taken>,
     /// The time of the run.

@@ -21,6 +21,7 @@ mod alert;
 mod cleaning;
 mod lifecycle;
 mod money;
+mod usage;
 
 pub use error::JobError;
 pub use job::Ground;
@@ -34,5 +35,5 @@ pub use schedule::Schedule;
 
 /// The jobs of a business.
 pub fn of_a_business() -> Vec<Job> {
-    [cleaning::jobs(), money::jobs(), lifecycle::jobs()].concat()
+    [cleaning::jobs(), money::jobs(), lifecycle::jobs(), usage::jobs()].concat()
 }

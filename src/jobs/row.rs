@@ -28,7 +28,7 @@ pub(super) async fn register(
 ) -> Result<(), JobError> {
     // What runs often may as well begin now.
     let due = match job.schedule {
-        super::Schedule::Every(_) => now,
+        super::Schedule::Every(_) | super::Schedule::Each(_) => now,
         daily @ super::Schedule::Daily(_) => daily.next(now, zone),
     };
     sqlx::query(

@@ -23,6 +23,7 @@ use crate::accounts::Accounts;
 use crate::operations::follow::Taken;
 use crate::operations::work::Clock;
 use crate::payments::Payments;
+use crate::usage::Meter;
 
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_secs(1);
@@ -37,6 +38,8 @@ pub struct Runner {
     pub name: String,
     pub accounts: Accounts,
     pub payments: Payments,
+    /// Who measures what runs; nobody where no cluster is reached.
+    pub meter: Option<Arc<dyn Meter>>,
     /// The commit that was taken last.
     pub taken: watch::Receiver<Option<Taken>>,
     pub clock: Arc<dyn Clock>,
@@ -124,7 +127,7 @@ impl Runner {
         let (now, taken) = (self.clock.now(), self.taken.borrow().clone());
         if !*registered {
             // Before a commit was read, nobody knows in which zone the times of day are.
-            let known = |job: &&Job| taken.is_some() || matches!(job.schedule, Schedule::Every(_));
+            let known = |job: &&Job| taken.is_some() || !matches!(job.schedule, Schedule::Daily(_));
             for job in self.jobs.iter().filter(known) {
                 row::register(self.pool(), job, &zone_of(taken.as_ref()), now).await?;
             }
@@ -175,8 +178,9 @@ impl Runner {
     async fn work(&self, job: &Job, lease: &Lease, now: Timestamp) -> Result<Report, JobError> {
         let taken = self.taken.borrow().clone();
         let (accounts, payments) = (self.accounts.clone(), self.payments.clone());
+        let meter = self.meter.clone();
         tokio::select! {
-            outcome = job.work(Ground { accounts, payments, taken, now }) => outcome,
+            outcome = job.work(Ground { accounts, payments, meter, taken, now }) => outcome,
             lost = self.keep(lease) => Err(lost),
         }
     }

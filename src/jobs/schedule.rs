@@ -16,6 +16,8 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 pub enum Schedule {
     /// So long after its last run ended.
     Every(SignedDuration),
+    /// At every multiple of this since 1970, so that no run shifts the next.
+    Each(SignedDuration),
     /// Once a day, at this time in the platform's zone.
     Daily(Time),
 }
@@ -25,6 +27,11 @@ impl Schedule {
     pub fn next(self, after: Timestamp, zone: &TimeZone) -> Timestamp {
         match self {
             Self::Every(wait) => after.checked_add(wait).unwrap_or(Timestamp::MAX),
+            Self::Each(slot) => {
+                let into = after.as_second().rem_euclid(slot.as_secs().max(1));
+                let begun = Timestamp::from_second(after.as_second() - into).unwrap_or(after);
+                begun.checked_add(slot).unwrap_or(Timestamp::MAX)
+            }
             Self::Daily(time) => daily(time, after, zone).unwrap_or(Timestamp::MAX),
         }
     }
@@ -37,7 +44,8 @@ impl Schedule {
         match self {
             // What runs often is not run oftener because it fails.
             Self::Every(every) => now.checked_add(every.max(wait)).unwrap_or(Timestamp::MAX),
-            Self::Daily(_) => self.next(now, zone).min(now + wait),
+            // What belongs to a slot is still worth something in it.
+            Self::Each(_) | Self::Daily(_) => self.next(now, zone).min(now + wait),
         }
     }
 }
@@ -57,7 +65,7 @@ fn daily(time: Time, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
 impl fmt::Display for Schedule {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Every(wait) => write!(out, "every {wait:#}"),
+            Self::Every(wait) | Self::Each(wait) => write!(out, "every {wait:#}"),
             Self::Daily(time) => write!(out, "daily at {}", time.strftime("%H:%M")),
         }
     }
@@ -80,6 +88,13 @@ mod tests {
         let saigon = "Asia/Ho_Chi_Minh";
         assert_eq!(next(morning, "2026-11-27T20:29:59Z", saigon), "2026-11-27T20:30:00Z");
         assert_eq!(next(morning, "2026-11-27T20:30:00Z", saigon), "2026-11-28T20:30:00Z");
+    }
+
+    #[test]
+    fn slots_are_those_of_the_clock() {
+        let slots = Schedule::Each(SignedDuration::from_mins(5));
+        assert_eq!(next(slots, "2026-11-27T09:04:59.9Z", "UTC"), "2026-11-27T09:05:00Z");
+        assert_eq!(next(slots, "2026-11-27T09:05:00Z", "UTC"), "2026-11-27T09:10:00Z");
     }
 
     #[test]

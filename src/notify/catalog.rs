@@ -87,6 +87,8 @@ pub const ALL: &[Template] = templates! {
         r#"{"host": "kkt-17", "version": "2.4.0"}"#;
     "update-rolled-back": "An update of a host did not work out",
         r#"{"host": "kkt-17", "version": "2.4.0", "why": "its health check answered 502"}"#;
+    "usage-high": "A subscription comes near to a limit, or has reached it",
+        r#"{"subscription": "acme/school", "measure": "memory", "percent": 92, "used": 7537, "limit": 8192, "reached": false}"#;
     "verify": "Somebody registered, and the address is to be confirmed",
         r#"{"token": "sample", "expiresAt": "2026-11-21T04:04:05Z"}"#;
     "welcome": "An address is confirmed",

@@ -18,6 +18,7 @@ use super::follow::Told;
 use super::follow::follow;
 use super::follow::follow_history;
 use super::follow::follow_state;
+use super::meter::Followed;
 use super::note::Note;
 use super::overview::Overview;
 use super::targets::ClusterTarget;
@@ -48,6 +49,7 @@ pub struct Daemon {
     junction: Junction<ClusterTarget>,
     overview: watch::Receiver<Arc<Overview>>,
     desired: watch::Receiver<Option<Arc<Desired>>>,
+    clusters: watch::Receiver<Followed>,
     recorder: Recorder,
     ended: JoinHandle<()>,
     telling: JoinHandle<()>,
@@ -63,6 +65,7 @@ impl Daemon {
         let (junction, ended) = Junction::start(clock.clone(), notes.clone());
         let (overviews, overview) = watch::channel(Arc::new(Overview::default()));
         let (taken, desired) = watch::channel(None);
+        let (shown, clusters) = watch::channel(Followed::new());
         let chronicle = Chronicle::new(recorder.clone());
         let telling = tokio::spawn(listen(said, overviews, chronicle, listener, clock.clone()));
         let heads = follow(
@@ -71,12 +74,12 @@ impl Daemon {
             kubeconfigs,
             clock.clone(),
             verify_every,
-            Told { notes: notes.clone(), taken },
+            Told { notes: notes.clone(), taken, clusters: shown },
         );
         let history = follow_history(recorder.clone(), clock.clone(), notes.clone());
         let state = follow_state(source, clock, notes);
         let following = [tokio::spawn(heads), tokio::spawn(history), tokio::spawn(state)];
-        Self { junction, overview, desired, recorder, ended, telling, following }
+        Self { junction, overview, desired, clusters, recorder, ended, telling, following }
     }
 
     /// Where everybody stands, and every change of that.
@@ -87,6 +90,11 @@ impl Daemon {
     /// What the newest commit that was taken asks for, and every change of that.
     pub fn desired(&self) -> watch::Receiver<Option<Arc<Desired>>> {
         self.desired.clone()
+    }
+
+    /// The clusters that are followed now, and every change of that.
+    pub fn clusters(&self) -> watch::Receiver<Followed> {
+        self.clusters.clone()
     }
 
     pub fn junction(&self) -> &Junction<ClusterTarget> {

@@ -24,6 +24,7 @@ use super::answer::Documented;
 use super::answer::keep_asking;
 use super::desired::Desired;
 use super::desired::advance;
+use super::meter::Followed;
 use super::note::HISTORY;
 use super::note::Note;
 use super::note::REPOSITORY;
@@ -43,6 +44,8 @@ pub struct Told {
     pub notes: mpsc::UnboundedSender<Note>,
     /// What is desired, for who else wants to know.
     pub taken: watch::Sender<Option<Arc<Desired>>>,
+    /// The clusters that are followed, for who measures them.
+    pub clusters: watch::Sender<Followed>,
 }
 
 /// Follows the branch for ever: each head becomes what is desired, the newest first.
@@ -52,7 +55,7 @@ pub async fn follow(
     kubeconfigs: Kubeconfigs,
     clock: Clock,
     verify_every: Duration,
-    Told { notes, taken }: Told,
+    Told { notes, taken, clusters: shown }: Told,
 ) {
     let mut heads = source.watch();
     let mut clusters = Clusters {
@@ -62,6 +65,7 @@ pub async fn follow(
         documents: watch::Sender::new(None),
         followed: BTreeMap::new(),
         unusable: BTreeMap::new(),
+        shown,
         notes: notes.clone(),
         clock: clock.clone(),
     };
@@ -132,21 +136,23 @@ struct Clusters {
     kubeconfigs: Kubeconfigs,
     verify_every: Duration,
     documents: watch::Sender<Option<Documented>>,
-    followed: BTreeMap<Name, Followed>,
+    followed: BTreeMap<Name, Following>,
     /// Clusters whose credentials are not there or cannot be read, and why.
     unusable: BTreeMap<Name, String>,
+    /// Who else looks at the clusters.
+    shown: watch::Sender<Followed>,
     notes: mpsc::UnboundedSender<Note>,
     clock: Clock,
 }
 
-struct Followed {
+struct Following {
     /// The document it was connected for.
     digest: Digest,
     target: Arc<ClusterTarget>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl Drop for Followed {
+impl Drop for Following {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
@@ -173,7 +179,7 @@ impl Clusters {
                 Ok(target) => {
                     let (digest, target) = (document.digest, Arc::new(target));
                     self.followed
-                        .insert(name.clone(), Followed { digest, target, tasks: Vec::new() });
+                        .insert(name.clone(), Following { digest, target, tasks: Vec::new() });
                 }
                 Err(why) => {
                     unusable.insert(name.clone(), why);
@@ -181,11 +187,12 @@ impl Clusters {
             }
         }
         self.tell_unusable(unusable);
-        let targets = self
+        let targets: Followed = self
             .followed
             .iter()
             .map(|(name, followed)| (name.clone(), Arc::clone(&followed.target)))
             .collect();
+        self.shown.send_replace(targets.clone());
         // Of a cluster that the junction does not know, it would hear nothing.
         self.junction.tell(Event::Targets(targets));
         for (name, followed) in &mut self.followed {

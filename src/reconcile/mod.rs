@@ -24,6 +24,7 @@ pub mod desired;
 pub mod follow;
 pub mod targets;
 pub mod answer;
+pub mod meter;
 pub mod world;
 // What is said about it, and to whom.
 pub mod note;

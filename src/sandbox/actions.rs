@@ -16,6 +16,7 @@ use crate::sandbox::kinds::Kind;
 use crate::sandbox::kinds::Kinds;
 use crate::sandbox::kinds::join_group;
 use crate::sandbox::list;
+use crate::sandbox::metrics;
 use crate::sandbox::object::Key;
 use crate::sandbox::object::Object;
 use crate::sandbox::ownership::Writer;
@@ -50,6 +51,9 @@ pub(crate) fn perform(
     let route = &incoming.route;
     if route.group == "authorization.k8s.io" && route.resource == "selfsubjectaccessreviews" {
         return allow_everything(serving, incoming);
+    }
+    if route.group == metrics::GROUP {
+        return metrics::perform(serving, verb, incoming);
     }
     let kind = serving.cluster.kinds.find(&route.group, &route.version, &route.resource);
     let kind = kind.ok_or_else(Refusal::no_such_path)?;

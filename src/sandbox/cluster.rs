@@ -35,6 +35,8 @@ pub struct SandboxOptions {
     pub events: usize,
     /// The nodes, each with 64 cores and 256 Gi.
     pub nodes: usize,
+    /// Serve `metrics.k8s.io`, as a cluster with metrics-server does.
+    pub metrics: bool,
 }
 
 /// How long things take that take time in a real cluster.
@@ -71,6 +73,7 @@ impl Default for SandboxOptions {
             controllers: true,
             events: 5_000,
             nodes: 2,
+            metrics: true,
         }
     }
 }

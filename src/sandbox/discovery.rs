@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::sandbox::cluster::Cluster;
 use crate::sandbox::kinds::Kind;
 use crate::sandbox::kinds::join_group;
+use crate::sandbox::metrics;
 use crate::sandbox::schema::Schema;
 use crate::sandbox::schema::Type;
 
@@ -52,6 +53,9 @@ fn groups(cluster: &Cluster) -> Vec<(String, Vec<String>)> {
         }
     }
     groups.push(("authorization.k8s.io".to_owned(), vec!["v1".to_owned()]));
+    if cluster.options.metrics {
+        groups.push((metrics::GROUP.to_owned(), vec![metrics::VERSION.to_owned()]));
+    }
     groups
 }
 
@@ -153,6 +157,12 @@ pub(crate) fn resources(cluster: &Cluster, group: &str, version: &str) -> Option
             "namespaced": false, "kind": "SelfSubjectAccessReview", "verbs": ["create"]}),
         );
     }
+    if group == metrics::GROUP && cluster.options.metrics && version == metrics::VERSION {
+        for (plural, kind, namespaced) in metrics::RESOURCES {
+            list.push(json!({"name": plural, "singularName": "", "namespaced": namespaced,
+                "kind": kind, "verbs": ["get", "list"]}));
+        }
+    }
     for entry in &mut list {
         if let Some(entry) = entry.as_object_mut() {
             entry.retain(|name, value| {
@@ -179,8 +189,11 @@ pub(crate) fn aggregated(cluster: &Cluster, core: bool) -> Value {
                 let served = kinds
                     .iter()
                     .filter(|kind| kind.group == group && kind.versions.contains(version));
-                let resources: Vec<Value> =
+                let mut resources: Vec<Value> =
                     served.map(|kind| aggregated_resource(kind, version)).collect();
+                if group == metrics::GROUP {
+                    resources.extend(metrics::RESOURCES.map(aggregated_metrics));
+                }
                 json!({"version": version, "resources": resources, "freshness": "Current"})
             })
             .collect();
@@ -192,6 +205,16 @@ pub(crate) fn aggregated(cluster: &Cluster, core: bool) -> Value {
         items.push(json!({"metadata": metadata, "versions": versions}));
     }
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
+}
+
+fn aggregated_metrics((plural, kind, namespaced): (&str, &str, bool)) -> Value {
+    json!({
+        "resource": plural,
+        "responseKind": {"group": metrics::GROUP, "version": metrics::VERSION, "kind": kind},
+        "scope": if namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": "",
+        "verbs": ["get", "list"],
+    })
 }
 
 fn aggregated_resource(kind: &Kind, version: &str) -> Value {

@@ -46,6 +46,7 @@ mod route;
 mod discovery;
 mod actions;
 mod parts;
+mod metrics;
 mod server;
 mod listener;
 mod faults;

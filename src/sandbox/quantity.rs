@@ -88,6 +88,10 @@ impl Quantity {
         self.plus(Self { nanos: -other.nanos, format: other.format })
     }
 
+    pub(crate) fn half(self) -> Self {
+        Self { nanos: self.nanos / 2, ..self }
+    }
+
     pub(crate) fn larger(self, other: Self) -> Self {
         if other > self { other } else { self }
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::sold::sold_limits;
+use super::sold::sold_quota;
 use super::valid::ValidComponent;
 use super::valid::ValidNamespace;
 use super::valid::ValidSubscription;
@@ -13,12 +15,10 @@ use super::view::OfferedPart;
 use super::view::Purchase;
 use crate::model::Document;
 use crate::model::Name;
-use crate::model::Package;
 use crate::model::Platform;
 use crate::model::Subscription;
 use crate::model::UnitName;
 use crate::model::package::Runs;
-use crate::model::quantity::Quantity;
 use crate::model::subscription::ComponentOverride;
 
 /// Makes the tenant, or says what it lacks.
@@ -65,8 +65,8 @@ fn subscription(purchase: &Purchase<'_>, offer: &Offer<'_>) -> ValidSubscription
         hosts: purchase.hosts.clone(),
         components: components(bought, offer),
         cache: offer.cache.map(Arc::clone),
-        quota: overridden(&package.quota, &bought.overrides.quota),
-        limits: limits(package, bought),
+        quota: sold_quota(package, bought),
+        limits: sold_limits(package, bought),
     }
 }
 
@@ -97,32 +97,4 @@ pub(super) fn component_of(
         image: image.clone(),
         resources: resources.clone(),
     }
-}
-
-/// The package's amounts, with those of the subscription in their place.
-pub(super) fn overridden(
-    package: &BTreeMap<String, Quantity>,
-    subscription: &BTreeMap<String, Quantity>,
-) -> BTreeMap<String, Quantity> {
-    let mut amounts = package.clone();
-    amounts.extend(subscription.iter().map(|(name, amount)| (name.clone(), amount.clone())));
-    amounts
-}
-
-/// The package's limits with overrides, and with what add-ons add to them.
-/// What has no limit needs no addition.
-fn limits(package: &Package, bought: &Subscription) -> BTreeMap<String, Quantity> {
-    let mut limits = overridden(&package.limits, &bought.overrides.limits);
-    for (name, count) in &bought.add_ons {
-        let Some(add_on) = package.add_ons.iter().find(|add_on| add_on.name == *name) else {
-            continue;
-        };
-        for (what, amount) in &add_on.adds {
-            if let Some(limit) = limits.get_mut(what) {
-                let added = amount.milli().saturating_mul(i128::from(*count));
-                *limit = Quantity::from_milli(limit.milli().saturating_add(added));
-            }
-        }
-    }
-    limits
 }

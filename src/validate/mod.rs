@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod answer;
 pub mod report;
+pub mod sold;
 pub mod valid;
 
 mod assemble;

@@ -15,6 +15,7 @@ mod outage;
 mod reading;
 mod reference;
 mod refusals;
+mod usage;
 mod wallet;
 
 use std::sync::Arc;

@@ -10,3 +10,4 @@ mod story;
 mod killed;
 mod orders;
 mod neighbours;
+mod usage;

@@ -71,6 +71,7 @@ impl World {
             name: name.to_owned(),
             accounts: Accounts::over(self.database.clone(), KeySource::Database),
             payments: Payments::by_hand(self.database.clone()),
+            meter: None,
             taken: watch::channel(None).1,
             clock: Arc::new(self.clock.clone()),
         }

@@ -42,6 +42,7 @@ mod quotas;
 mod namespaces;
 mod workloads;
 mod clients;
+mod metrics;
 mod trouble;
 
 /// `cargo test --test integration a_sandbox_to_try_by_hand -- --ignored --nocapture`

@@ -11,6 +11,7 @@ mod orders;
 mod operations;
 mod events;
 mod subscriptions;
+mod usage;
 mod changes;
 mod settings;
 mod instances;
@@ -47,6 +48,7 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(operations::routes())
         .merge(events::routes())
         .merge(subscriptions::routes())
+        .merge(usage::routes())
         .merge(changes::routes())
         .merge(settings::routes())
         .merge(instances::routes())

@@ -18,6 +18,7 @@ mod listing;
 pub mod watch;
 mod dry_run;
 mod explain;
+mod metrics;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::plan::Observed;
 
 pub use connection::Credentials;
 pub use dry_run::Preview;
+pub use metrics::Load;
 pub use write::marked;
 
 use connection::Call;

@@ -109,7 +109,7 @@ impl Daemon {
             webhook_secret: parts.webhook_secret,
         };
         let serving = tokio::spawn(server::serve(listener, Arc::new(answers)));
-        let portal = door.map(|door| door.serve(daemon.desired()));
+        let portal = door.map(|door| door.serve(daemon.desired(), daemon.clusters()));
         Ok(Self { address, following: daemon, serving, portal })
     }
 

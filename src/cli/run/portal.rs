@@ -41,6 +41,8 @@ use crate::payments::Payments;
 use crate::payments::settings::Providers;
 use crate::postgres::Database;
 use crate::reconcile::desired::Desired;
+use crate::reconcile::meter::ClusterMeter;
+use crate::reconcile::meter::Followed;
 use crate::source::Source;
 use crate::source::commits::Person;
 
@@ -134,7 +136,11 @@ impl Door {
     }
 
     /// Starts to answer, always from the newest commit.
-    pub(super) fn serve(self, desired: watch::Receiver<Option<Arc<Desired>>>) -> Portal {
+    pub(super) fn serve(
+        self,
+        desired: watch::Receiver<Option<Arc<Desired>>>,
+        clusters: watch::Receiver<Followed>,
+    ) -> Portal {
         let Self { listener, address, api, work, postman, taken } = self;
         let feeding = tokio::spawn(feed(api.catalog().clone(), taken, desired));
         let runner = Runner {
@@ -142,6 +148,7 @@ impl Door {
             name: jobs::runner_name(),
             accounts: api.accounts().clone(),
             payments: api.payments().clone(),
+            meter: Some(Arc::new(ClusterMeter::over(clusters))),
             taken: work.taken.clone(),
             clock: Arc::clone(&work.clock),
         };

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use super::Rule;
 use crate::model::quantity::Quantity;
-use crate::validate::assemble::overridden;
 use crate::validate::demand::Demand;
 use crate::validate::findings::At;
 use crate::validate::findings::Findings;
 use crate::validate::findings::Located as _;
+use crate::validate::sold::sold_quota;
 use crate::validate::view::Customer;
 use crate::validate::view::Purchase;
 use crate::validate::view::World;
@@ -90,7 +90,7 @@ fn check_neighbours(customer: &Customer<'_>, findings: &mut Findings) {
 fn asks(purchase: &Purchase<'_>) -> Option<(BTreeMap<String, Quantity>, Demand)> {
     let offer = purchase.offer.filter(|offer| offer.missing.is_none())?;
     let subscription = &purchase.document.spec;
-    let quota = overridden(&offer.package.spec.quota, &subscription.overrides.quota);
+    let quota = sold_quota(&offer.package.spec, subscription);
     Some((quota, Demand::of_subscription(offer, subscription)))
 }
 

@@ -50,6 +50,7 @@ impl Shop {
             jobs: [job].into(),
             accounts: self.portal.api.accounts().clone(),
             payments: self.portal.api.payments().clone(),
+            meter: None,
             taken: watch::channel(Some(self.take().await)).1,
             clock: Arc::new(Told(Arc::clone(&self.portal.clock))),
         }
