@@ -16,7 +16,7 @@
 //!                  ▲
 //!                jobs: what is due by the clock; they join what the portal is made of
 //!                  │
-//!                usage ◄── measured in clusters, through a port that reconcile serves
+//!       usage, workers ◄── measured and seen in clusters, through ports that reconcile serves
 //!
 //!      accounts, operations, payments, jobs ──► outbox ──► notify ──► SMTP
 //! ```
@@ -57,6 +57,8 @@ pub mod accounts;
 pub mod operations;
 // How much is used of everything, and what that comes to by hour and by day.
 pub mod usage;
+// The worker nodes of clusters, as they were last seen.
+pub mod workers;
 // Money that comes in: what providers say, believed where it is proven, once in effect.
 pub mod payments;
 // What is done again and again without anybody asking: each once, however many daemons there are.

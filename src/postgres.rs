@@ -41,6 +41,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "jobs", include_str!("../migrations/0010_jobs.sql")),
     (11, "usage", include_str!("../migrations/0011_usage.sql")),
     (12, "live", include_str!("../migrations/0012_live.sql")),
+    (15, "figures", include_str!("../migrations/0015_figures.sql")),
 ];
 
 /// The first wait after a failure; each further one doubles it.

@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("notify", &["model", "postgres", "outbox"]),
     ("accounts", &["model", "postgres", "outbox"]),
     ("usage", &["model", "validate", "postgres"]),
+    ("workers", &["model", "postgres"]),
     // It commits and reads history; what it may not reach, the portal may not either.
     (
         "operations",
@@ -46,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "operations",
             "payments",
             "usage",
+            "workers",
         ],
     ),
     ("telemetry", &["settings"]),
@@ -60,6 +62,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "apply",
             "history",
             "usage",
+            "workers",
             "telemetry",
         ],
     ),
@@ -81,6 +84,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "operations",
             "payments",
             "usage",
+            "workers",
             "telemetry",
         ],
     ),

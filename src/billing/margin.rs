@@ -7,26 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::model::Package;
 use crate::model::arithmetic::ArithmeticError;
-use crate::model::arithmetic::rounded;
+use crate::model::basis_points::BasisPoints;
 use crate::model::money::Currency;
 use crate::model::money::Money;
-
-/// A part of something in hundredths of a percent: 645 is 6.45 %.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BasisPoints(i32);
-
-impl BasisPoints {
-    /// The part that one amount is of another, rounded half away from zero. None where that other
-    /// is not above zero, and where it is a part that nobody could read.
-    fn of(part: Money, whole: Money) -> Option<Self> {
-        let points = rounded(i128::from(part.minor) * 10_000, i128::from(whole.minor))?;
-        i32::try_from(points).ok().map(Self)
-    }
-
-    pub fn percent(self) -> f64 {
-        f64::from(self.0) / 100.0
-    }
-}
 
 /// A price, what it costs us, and what is left: all of one currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +37,12 @@ impl Margin {
     /// What is left in percent of what it costs, as the cost table of KiteClass reckons: 399 USD
     /// that cost 490 USD are -18.57 %.
     pub fn of_cost(&self) -> Option<BasisPoints> {
-        BasisPoints::of(self.left, self.cost)
+        BasisPoints::of(self.left.minor, self.cost.minor)
     }
 
     /// What is left in percent of the price: 399 USD that cost 490 USD are -22.81 %.
     pub fn of_price(&self) -> Option<BasisPoints> {
-        BasisPoints::of(self.left, self.price)
+        BasisPoints::of(self.left.minor, self.price.minor)
     }
 }
 
@@ -146,14 +129,14 @@ mod tests {
         let package = costing("399.00 USD", "1 month", &[("a", "400.00 USD"), ("b", "90.00 USD")]);
         let margin = margin(&package, money("399.00 USD")).unwrap().unwrap();
         assert_eq!(margin.left, money("-91.00 USD"));
-        assert_eq!(margin.of_cost().map(BasisPoints::percent), Some(-18.57));
-        assert_eq!(margin.of_price().map(BasisPoints::percent), Some(-22.81));
+        assert_eq!(margin.of_cost().unwrap().to_string(), "-18.57");
+        assert_eq!(margin.of_price().unwrap().to_string(), "-22.81");
     }
 
     #[test]
     fn what_costs_nothing_or_is_free_is_no_part_of_nothing() {
         let free = Margin::of(money("0 VND"), money("5 VND")).unwrap();
-        assert_eq!((free.of_price(), free.of_cost()), (None, Some(BasisPoints(-10_000))));
+        assert_eq!((free.of_price(), free.of_cost()), (None, BasisPoints::of(-1, 1)));
         let gift = margin(&costing("5 VND", "1 month", &[]), money("5 VND")).unwrap().unwrap();
         assert_eq!((gift.left, gift.of_cost()), (money("5 VND"), None));
     }
@@ -202,7 +185,7 @@ mod tests {
             let dollars = |minor| Money::new(minor, "USD".parse().unwrap());
             let margin = Margin::of(dollars(price), dollars(cost)).unwrap();
             prop_assert_eq!(margin.left.checked_add(margin.cost).unwrap(), margin.price);
-            let sign = margin.of_cost().map_or(0, |points| points.0.signum());
+            let sign = margin.of_cost().map_or(0, BasisPoints::signum);
             prop_assert!(sign == 0 || i64::from(sign) == (price - cost).signum());
         }
     }

@@ -5,7 +5,6 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 
-use super::calendar::start_of_day;
 use super::ledger::LedgerError;
 use crate::model::money::Currency;
 use crate::model::money::Money;
@@ -38,18 +37,17 @@ pub struct Earned {
     pub amount: Money,
 }
 
-/// What was earned on the days from one up to another, that one included, in the order of days,
-/// currencies and packages.
+/// What was earned on the days that lie between the beginning of one and that of another, in the
+/// order of days, currencies and packages.
 ///
 /// What a day earned is booked at its end, which is the midnight that the next day begins with. So
 /// a booking belongs to the day that was not over a moment before it.
 pub async fn earned(
     db: &mut PgConnection,
-    (first, last): (Date, Date),
+    (from, to): (Timestamp, Timestamp),
     step: Step,
     zone: &TimeZone,
 ) -> Result<Vec<Earned>, LedgerError> {
-    let end = last.tomorrow().ok().and_then(|end| start_of_day(end, zone).ok());
     let rows: Vec<(jiff_sqlx::Date, String, String, i64)> = sqlx::query_as(
         "select date_trunc($4, (written.booked_at - interval '1 microsecond') at time zone $3)::date as first,
              account.currency::text, account.owner, sum(posting.amount)::bigint
@@ -59,8 +57,8 @@ pub async fn earned(
          group by first, account.currency, account.owner
          order by first, account.currency, account.owner",
     )
-    .bind(stamp(start_of_day(first, zone).unwrap_or(Timestamp::MIN)))
-    .bind(stamp(end.unwrap_or(Timestamp::MAX)))
+    .bind(stamp(from))
+    .bind(stamp(to))
     .bind(zone.iana_name().unwrap_or("UTC"))
     .bind(step.word())
     .fetch_all(db)

@@ -194,6 +194,7 @@ async fn by_hand(run: &Run, output: &Output) -> Result<Exit, Failure> {
         payments,
         // Clusters are measured by whoever watches them.
         meter: None,
+        surveyor: None,
         taken,
         clock: Arc::new(SystemClock),
     };

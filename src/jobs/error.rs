@@ -11,6 +11,7 @@ use crate::operations::OperationError;
 use crate::payments::PaymentError;
 use crate::postgres::is_away;
 use crate::usage::UsageError;
+use crate::workers::WorkersError;
 
 /// Why a job failed, or could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,8 @@ pub enum JobError {
     #[error(transparent)]
     Usage(#[from] UsageError),
     #[error(transparent)]
+    Workers(#[from] WorkersError),
+    #[error(transparent)]
     Operation(#[from] OperationError),
     #[error("the database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
@@ -53,6 +56,7 @@ impl JobError {
         match self {
             Self::Database(error)
             | Self::Usage(UsageError::Database(error))
+            | Self::Workers(WorkersError::Database(error))
             | Self::Invoice(InvoiceError::Database(error))
             | Self::Term(TermError::Database(error)) => is_away(error),
             Self::Ledger(error) | Self::Invoice(InvoiceError::Ledger(error)) => error.is_passing(),

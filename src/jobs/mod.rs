@@ -22,6 +22,7 @@ mod cleaning;
 mod lifecycle;
 mod money;
 mod usage;
+mod workers;
 
 pub use error::JobError;
 pub use job::Ground;
@@ -35,5 +36,5 @@ pub use schedule::Schedule;
 
 /// The jobs of a business.
 pub fn of_a_business() -> Vec<Job> {
-    [cleaning::jobs(), money::jobs(), lifecycle::jobs(), usage::jobs()].concat()
+    [cleaning::jobs(), money::jobs(), lifecycle::jobs(), usage::jobs(), workers::jobs()].concat()
 }

@@ -25,6 +25,7 @@ pub mod follow;
 pub mod targets;
 pub mod answer;
 pub mod meter;
+pub mod survey;
 pub mod world;
 // What is said about it, and to whom.
 pub mod note;

@@ -1,4 +1,4 @@
-//! A client that nobody here wrote holds the portal to its `OpenAPI` document: PyPI's
+//! A client that nobody here wrote holds the portal to its `OpenAPI` document: `PyPI`'s
 //! `schemathesis` makes requests from it, fitting ones and others, and compares the answers.
 
 use std::path::Path;

@@ -29,7 +29,7 @@ fn dollars(cents: i64) -> Value {
 
 /// A percentage as the cost table of KiteClass writes it: whole, or to a tenth below one.
 fn as_in_the_table(percent: &Value) -> String {
-    let percent = percent.as_f64().unwrap();
+    let percent: f64 = percent.as_str().unwrap().parse().unwrap();
     if percent.abs() < 1.0 { format!("{percent}%") } else { format!("{percent:.0}%") }
 }
 
@@ -67,7 +67,7 @@ async fn the_cost_table_of_kiteclass_comes_out_as_it_is_written() {
         assert_eq!(package["margin"]["amount"], dollars(left * 100), "{name}");
         assert_eq!(as_in_the_table(&package["margin"]["percent_of_cost"]), margin, "{name}");
     }
-    assert_eq!(of("kiteclass-premium")["margin"]["percent_of_price"], json!(-22.81));
+    assert_eq!(of("kiteclass-premium")["margin"]["percent_of_price"], "-22.81");
     let agreed = of("kiteclass-enterprise");
     assert!(agreed["price"].is_null() && agreed["margin"].is_null(), "{agreed}");
 }

@@ -11,3 +11,4 @@ mod killed;
 mod orders;
 mod neighbours;
 mod usage;
+mod workers;

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::Serialize;
 use utoipa::IntoParams;
@@ -15,17 +14,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::catalog::Money;
+use super::days;
+use super::days::Days;
 use super::subscriptions::phase;
 use crate::api::Api;
 use crate::api::body::Parameters;
-use crate::api::catalog::View;
 use crate::api::extract::Context;
 use crate::api::extract::Operator;
 use crate::api::problem::Problem;
 use crate::billing::calendar::day_of;
 use crate::billing::ledger::LedgerError;
 use crate::billing::margin;
-use crate::billing::margin::BasisPoints;
 use crate::billing::margin::Months;
 use crate::billing::price::Choice;
 use crate::billing::price::PriceError;
@@ -118,31 +117,24 @@ struct Revenue {
     total: Vec<Money>,
 }
 
-/// The days that are asked for.
-fn days(asked: &Asked, today: Date) -> Result<(Date, Date), Problem> {
-    let per = asked.per.unwrap_or(Step::Month);
-    let through = asked.through.unwrap_or(today);
-    let usual = || {
-        let first = through.first_of_month();
+impl Asked {
+    fn days(&self, per: Step, today: Date) -> Result<Days, Problem> {
+        let usual = |through: Date| {
+            let first = through.first_of_month();
+            match per {
+                Step::Day => first,
+                Step::Month => first.checked_sub(jiff::Span::new().months(11)).unwrap_or(first),
+            }
+        };
+        let days = days::Asked { from: self.from, through: self.through }.days(today, usual)?;
         match per {
-            Step::Day => first,
-            Step::Month => first.checked_sub(jiff::Span::new().months(11)).unwrap_or(first),
+            Step::Day => days.at_most(MOST_DAYS, "ask for at most a year, or `per=month`")?,
+            Step::Month => {
+                days.at_most(MOST_DAYS * MOST_YEARS, "ask for at most ten years at once")?;
+            }
         }
-    };
-    let from = asked.from.unwrap_or_else(usual);
-    if from > through {
-        let help = format!("write a day up to {through}, or another `through`");
-        return Err(Problem::field("from", "it is after the last day", help));
+        Ok(days)
     }
-    let many = (through - from).get_days();
-    let (most, help) = match per {
-        Step::Day => (MOST_DAYS, "ask for at most a year, or `per=month`"),
-        Step::Month => (MOST_YEARS * 366, "ask for at most ten years at once"),
-    };
-    if many >= most {
-        return Err(Problem::field("from", format!("these are {many} days"), help));
-    }
-    Ok((from, through))
 }
 
 /// What was earned, by month or by day: what was paid in advance is earned as its days go by.
@@ -155,21 +147,16 @@ async fn get_revenue(
     _operator: Operator,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Revenue>, Problem> {
-    let zone = zone(&*api.catalog().view()?);
-    let (from, through) = days(&asked, day_of(context.now, &zone))?;
+    let zone = days::zone(&*api.catalog().view()?);
     let per = asked.per.unwrap_or(Step::Month);
+    let days = asked.days(per, day_of(context.now, &zone))?;
     let mut db = api.accounts().pool()?.acquire().await.map_err(LedgerError::from)?;
-    let earned = revenue::earned(&mut db, (from, through), per.into(), &zone).await?;
+    let earned = revenue::earned(&mut db, days.times(&zone), per.into(), &zone).await?;
     let amounts = earned.iter().map(|earned| earned.amount);
     let total = by_currency(amounts)?.into_values().map(Money::from).collect();
     let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
+    let (from, through) = (days.first, days.last);
     Ok(Json(Revenue { per, from, through, time_zone, periods: periods(earned)?, total }))
-}
-
-/// Where days begin and end.
-fn zone(view: &View) -> TimeZone {
-    let platform = view.configuration.platform.as_ref();
-    platform.and_then(|platform| platform.spec.zone()).unwrap_or(TimeZone::UTC)
 }
 
 fn by_currency(
@@ -205,20 +192,20 @@ fn periods(earned: Vec<Earned>) -> Result<Vec<Period>, LedgerError> {
 struct Margin {
     /// The price without the cost; below zero where it costs more.
     amount: Money,
-    /// In percent of what it costs, to the hundredth; absent where it costs nothing.
+    /// In percent of what it costs, such as `-18.57`; absent where it costs nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    percent_of_cost: Option<f64>,
-    /// In percent of the price, to the hundredth; absent where it is free.
+    percent_of_cost: Option<String>,
+    /// In percent of the price, such as `-22.81`; absent where it is free.
     #[serde(skip_serializing_if = "Option::is_none")]
-    percent_of_price: Option<f64>,
+    percent_of_price: Option<String>,
 }
 
 impl From<margin::Margin> for Margin {
     fn from(margin: margin::Margin) -> Self {
         Self {
             amount: margin.left.into(),
-            percent_of_cost: margin.of_cost().map(BasisPoints::percent),
-            percent_of_price: margin.of_price().map(BasisPoints::percent),
+            percent_of_cost: margin.of_cost().map(|points| points.to_string()),
+            percent_of_price: margin.of_price().map(|points| points.to_string()),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod watch;
 mod dry_run;
 mod explain;
 mod metrics;
+mod nodes;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
