@@ -16,7 +16,7 @@
 //!                  ▲
 //!                jobs: what is due by the clock; they join what the portal is made of
 //!                  │
-//!                usage, pods ◄── ports: reconcile measures, and reads logs, behind them
+//!      usage, pods, workers ◄── ports: reconcile measures, looks and reads logs behind them
 //!
 //!      accounts, operations, payments, jobs ──► outbox ──► notify ──► SMTP
 //! ```
@@ -59,6 +59,8 @@ pub mod operations;
 pub mod usage;
 // What runs for subscriptions: how it stands, and what it writes.
 pub mod pods;
+// The worker nodes of clusters, as they were last seen.
+pub mod workers;
 // Money that comes in: what providers say, believed where it is proven, once in effect.
 pub mod payments;
 // What is done again and again without anybody asking: each once, however many daemons there are.

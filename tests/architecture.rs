@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("accounts", &["model", "postgres", "outbox"]),
     ("usage", &["model", "validate", "postgres"]),
     ("pods", &["model", "postgres"]),
+    ("workers", &["model", "postgres"]),
     // It commits and reads history; what it may not reach, the portal may not either.
     (
         "operations",
@@ -48,6 +49,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "payments",
             "usage",
             "pods",
+            "workers",
         ],
     ),
     ("telemetry", &["settings"]),
@@ -63,6 +65,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "history",
             "usage",
             "pods",
+            "workers",
             "telemetry",
         ],
     ),
@@ -85,6 +88,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "payments",
             "usage",
             "pods",
+            "workers",
             "telemetry",
         ],
     ),

@@ -31,6 +31,7 @@ pub mod api_tokens;
 pub mod deployment;
 // What operators see and change.
 pub mod users;
+pub mod first_steps;
 pub mod audit;
 
 use std::sync::Arc;

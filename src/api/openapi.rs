@@ -53,6 +53,7 @@ use super::routes;
         (name = "invoices", description = "What was sold"),
         (name = "settings", description = "How a customer is shown and spoken to"),
         (name = "instances", description = "How what customers have is doing"),
+        (name = "workers", description = "The nodes of clusters, and what they can still take"),
         (name = "admin", description = "People and what they did"),
         (name = "reference", description = "This document"),
     )

@@ -17,12 +17,14 @@ use crate::accounts::Invalid;
 use crate::accounts::access::InvalidAccess;
 use crate::billing::ledger::LedgerError;
 use crate::edits::EditError;
+use crate::edits::Refused;
 use crate::history::HistoryError;
 use crate::operations::OperationError;
 use crate::payments::PaymentError;
 use crate::pods::LogError;
 use crate::pods::PodError;
 use crate::usage::UsageError;
+use crate::workers::WorkersError;
 
 /// A kind of problem. Its code is stable: clients may rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,8 @@ kinds! {
         "Top the wallet up by the difference that `detail` names, and pay again.";
     REFUSED = "change-refused", CONFLICT, "The change would break something",
         "`errors` says what validation found, and how it is right. Nothing was changed.";
+    NO_ROOM = "no-room", CONFLICT, "No cluster has room for this",
+        "Nothing was ordered. Choose a smaller package or another region, or ask support.";
     STALE = "precondition-failed", PRECONDITION_FAILED, "It was changed meanwhile",
         "Read it again, decide again, and send the new `ETag` in `If-Match`.";
     NO_PRECONDITION = "precondition-required", PRECONDITION_REQUIRED, "A condition is missing",
@@ -302,6 +306,9 @@ impl From<InvalidAccess> for Problem {
 impl From<EditError> for Problem {
     fn from(error: EditError) -> Self {
         match error {
+            EditError::Refused(refused @ Refused::NoPlace(_)) => {
+                Self::new(NO_ROOM, refused.to_string())
+            }
             EditError::Refused(refused) => Self::new(CONFLICT, refused.to_string()),
             EditError::Breaks { .. } => Self::new(REFUSED, "validation would refuse the commit"),
             error if error.is_passing() => {
@@ -405,6 +412,17 @@ impl From<UsageError> for Problem {
                 Self::away("our database is away")
             }
             UsageError::Database(_) | UsageError::Unreadable(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<WorkersError> for Problem {
+    fn from(error: WorkersError) -> Self {
+        match &error {
+            WorkersError::Database(source) if crate::postgres::is_away(source) => {
+                Self::away("our database is away")
+            }
+            WorkersError::Database(_) | WorkersError::Unreadable(_) => Self::internal(&error),
         }
     }
 }

@@ -20,12 +20,14 @@ pub mod proration;
 pub mod tax;
 pub mod price;
 pub mod quote;
+pub mod margin;
 // Records.
 mod cursor;
 pub mod ledger;
 pub mod invoice;
 pub mod terms;
 pub mod recognition;
+pub mod revenue;
 // What is due when.
 pub mod lifecycle;
 

@@ -201,6 +201,8 @@ async fn by_hand(run: &Run, output: &Output) -> Result<Exit, Failure> {
         accounts: Accounts::over(database, KeySource::Database),
         payments,
         meter,
+        // Nodes are looked at by whoever watches them.
+        surveyor: None,
         taken,
         clock: Arc::new(SystemClock),
     };

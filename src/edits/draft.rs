@@ -1,7 +1,9 @@
 //! A draft: what a snapshot holds, and what is to change in it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -20,6 +22,9 @@ use crate::model::read::Origin;
 use crate::model::read::folder_of;
 use crate::model::read::read_file;
 use crate::model::snapshot::File;
+use crate::validate::capacity::Demands;
+use crate::validate::capacity::Loads;
+use crate::validate::capacity::NoPlace;
 
 use super::yaml;
 use super::yaml::Change;
@@ -85,6 +90,8 @@ pub enum Refused {
     Unread { file: Arc<str>, why: String },
     #[error(transparent)]
     NotEdited(#[from] NotEdited),
+    #[error(transparent)]
+    NoPlace(#[from] NoPlace),
     /// Another reason, as whoever wrote the edit gives it: what is wrong, where, what to do.
     #[error("{0}")]
     Because(String),
@@ -100,6 +107,8 @@ pub struct Draft<'a> {
     before: Changes,
     changes: Changes,
     tenant: Option<Name>,
+    /// What clusters have promised in the snapshot; reckoned when somebody is to be placed.
+    loads: Arc<OnceLock<Loads>>,
 }
 
 impl<'a> Draft<'a> {
@@ -110,17 +119,13 @@ impl<'a> Draft<'a> {
         configuration: &'a Configuration,
         tenant: Option<&Name>,
     ) -> Self {
-        Self::after(Changes::default(), snapshot, configuration, tenant)
+        let (before, changes, tenant) = (Changes::default(), Changes::default(), tenant.cloned());
+        Self { snapshot, configuration, before, changes, tenant, loads: Arc::default() }
     }
 
-    pub(super) fn after(
-        before: Changes,
-        snapshot: &'a Snapshot,
-        configuration: &'a Configuration,
-        tenant: Option<&Name>,
-    ) -> Self {
-        let (changes, tenant) = (Changes::default(), tenant.cloned());
-        Self { snapshot, configuration, before, changes, tenant }
+    /// The same after changes that are not in the snapshot yet, with what others reckoned of it.
+    pub(super) fn after(self, before: Changes, loads: Arc<OnceLock<Loads>>) -> Self {
+        Self { before, loads, ..self }
     }
 
     /// What is changed.
@@ -206,6 +211,44 @@ impl<'a> Draft<'a> {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// The cluster for somebody who has none yet and is to have a subscription, by what clusters
+    /// have left beside everything that is promised, also in changes before this one; none for
+    /// what runs on no cluster.
+    pub fn place(
+        &self,
+        subscription: &Subscription,
+        region: Option<&str>,
+    ) -> Result<Option<Name>, NoPlace> {
+        let demands = Demands::of(self.configuration);
+        let Some(asked) = demands.subscription(subscription) else { return Ok(None) };
+        let known = self.loads.get_or_init(|| Loads::of(self.configuration));
+        let mut loads = Cow::Borrowed(known);
+        for added in self.added_subscriptions() {
+            let tenant = self.tenant(&added.tenant);
+            let cluster = tenant.as_ref().and_then(|tenant| tenant.spec.cluster.as_ref());
+            if let Some((cluster, asked)) = cluster.zip(demands.subscription(added)) {
+                loads.to_mut().promise(cluster, asked);
+            }
+        }
+        loads.place(asked, region).cloned().map(Some)
+    }
+
+    /// Subscriptions that are not in the snapshot.
+    fn added_subscriptions(&self) -> impl Iterator<Item = &Subscription> {
+        let changed = self.before.0.values().chain(self.changes.0.values()).flatten();
+        changed.flat_map(|changed| &changed.documents.documents).filter_map(|document| {
+            let AnyDocument::Subscription(document) = document else { return None };
+            let there = self.configuration.subscriptions.get(&document.spec.tenant);
+            let new = there.is_none_or(|there| !there.contains_key(&document.name));
+            new.then_some(&document.spec)
+        })
+    }
+
+    /// How many clusters there are.
+    pub fn clusters(&self) -> usize {
+        self.configuration.clusters.len()
     }
 
     /// Makes a change to a document that is there.

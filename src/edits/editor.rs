@@ -17,6 +17,7 @@ use crate::source::Settings;
 use crate::source::SourceError;
 use crate::source::commits::Person;
 
+use super::Changes;
 use super::Draft;
 use super::IntentId;
 use super::Refused;
@@ -164,8 +165,7 @@ impl Editor {
     pub async fn check(&self, tenant: Option<Name>, change: Arc<Make>) -> Result<(), EditError> {
         let ground = self.ground().await?;
         let checking = tokio::task::spawn_blocking(move || {
-            let (snapshot, configuration) = (&ground.snapshot, &ground.configuration);
-            let mut draft = Draft::new(snapshot, configuration, tenant.as_ref());
+            let mut draft = ground.draft(Changes::default(), tenant.as_ref());
             change(&mut draft).map_err(EditError::Refused)?;
             let changes = draft.done();
             if changes.is_empty() {

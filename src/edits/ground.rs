@@ -4,18 +4,22 @@
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use crate::model::Commit;
 use crate::model::Configuration;
 use crate::model::Finding;
+use crate::model::Name;
 use crate::model::Severity;
 use crate::model::Snapshot;
 use crate::render::Templates;
 use crate::validate;
 use crate::validate::Checked;
 use crate::validate::Earlier;
+use crate::validate::capacity::Loads;
 
 use super::Changes;
+use super::Draft;
 
 /// A snapshot with all that follows from it.
 pub(super) struct Ground {
@@ -24,6 +28,8 @@ pub(super) struct Ground {
     templates: Arc<Templates>,
     names: Arc<BTreeSet<String>>,
     checked: Checked,
+    /// What clusters have promised; reckoned when somebody is to be placed.
+    loads: Arc<OnceLock<Loads>>,
 }
 
 impl std::fmt::Debug for Ground {
@@ -47,7 +53,13 @@ impl Ground {
         let earlier = same
             .map(|known| Earlier { configuration: &known.configuration, checked: &known.checked });
         let checked = validate::check_after(earlier, &configuration, &snapshot, &names);
-        Self { snapshot, configuration, templates, names, checked }
+        Self { snapshot, configuration, templates, names, checked, loads: Arc::default() }
+    }
+
+    /// A draft on this ground after changes that are not in it; see [`Draft::new`].
+    pub(super) fn draft(&self, before: Changes, tenant: Option<&Name>) -> Draft<'_> {
+        Draft::new(&self.snapshot, &self.configuration, tenant)
+            .after(before, Arc::clone(&self.loads))
     }
 
     /// The same after changes.

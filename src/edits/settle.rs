@@ -13,7 +13,6 @@ use crate::source::SourceError;
 use crate::source::commits::Person;
 
 use super::Changes;
-use super::Draft;
 use super::Edit;
 use super::Refused;
 use super::SigningKey;
@@ -77,8 +76,7 @@ impl Chain<'_> {
     }
 
     fn draft(&self, edit: &Edit, all: &mut Changes) -> Result<Changes, Refused> {
-        let (snapshot, configuration) = (&self.ground.snapshot, &self.ground.configuration);
-        let mut draft = Draft::after(all.clone(), snapshot, configuration, edit.tenant.as_ref());
+        let mut draft = self.ground.draft(all.clone(), edit.tenant.as_ref());
         (edit.change)(&mut draft)?;
         let changes = draft.done();
         all.extend(changes.clone());

@@ -29,6 +29,12 @@ pub fn add(draft: &mut Draft<'_>, name: &Name, tenant: &Tenant) -> Result<(), Re
     draft.add(&format!("tenants/{name}/tenant.yaml"), &document("Tenant", name, tenant))
 }
 
+/// Says where the tenant runs, once and for all: moved elsewhere it would leave its data behind.
+pub fn place(draft: &mut Draft<'_>, tenant: &Name, cluster: &Name) -> Result<(), Refused> {
+    let there = existing(draft, tenant)?;
+    draft.set(&there.origin, ["spec", "cluster"], cluster.as_str())
+}
+
 /// Changes how the tenant's instances look; none takes every branding away.
 pub fn set_branding(
     draft: &mut Draft<'_>,

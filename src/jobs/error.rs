@@ -12,6 +12,7 @@ use crate::payments::PaymentError;
 use crate::pods::PodError;
 use crate::postgres::is_away;
 use crate::usage::UsageError;
+use crate::workers::WorkersError;
 
 /// Why a job failed, or could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,11 @@ pub enum JobError {
     #[error("there is no job `{0}`: `tenantry jobs list` shows them")]
     Unknown(String),
     #[error("{by} is running {job} already, until {until} at the latest: wait until it is done")]
-    Taken { job: &'static str, by: String, until: Timestamp },
+    Taken {
+        job: &'static str,
+        by: String,
+        until: Timestamp,
+    },
     #[error("somebody else runs it now, because this run did not say for too long that it goes on")]
     Lost,
     #[error("no commit was read yet: it runs once the documents are known")]
@@ -44,6 +49,7 @@ pub enum JobError {
     Usage(#[from] UsageError),
     #[error(transparent)]
     Pods(#[from] PodError),
+    Workers(#[from] WorkersError),
     #[error(transparent)]
     Operation(#[from] OperationError),
     #[error("the database cannot be used: {0}")]
@@ -57,6 +63,7 @@ impl JobError {
             Self::Database(error)
             | Self::Usage(UsageError::Database(error))
             | Self::Pods(PodError(error))
+            | Self::Workers(WorkersError::Database(error))
             | Self::Invoice(InvoiceError::Database(error))
             | Self::Term(TermError::Database(error)) => is_away(error),
             Self::Ledger(error) | Self::Invoice(InvoiceError::Ledger(error)) => error.is_passing(),

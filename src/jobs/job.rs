@@ -17,6 +17,7 @@ use crate::operations::follow::Taken;
 use crate::payments::Payments;
 use crate::postgres::Database;
 use crate::usage::Meter;
+use crate::workers::Surveyor;
 
 /// What jobs work with.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Ground {
     pub payments: Payments,
     /// Who measures what runs; nobody where no cluster is reached.
     pub meter: Option<Arc<dyn Meter>>,
+    /// Who looks at worker nodes; nobody where no cluster is reached.
+    pub surveyor: Option<Arc<dyn Surveyor>>,
     /// The newest documents; none before a first commit was read.
     pub taken: Option<Taken>,
     /// The time of the run.

@@ -24,6 +24,7 @@ mod money;
 mod usage;
 mod own;
 mod tasks;
+mod workers;
 
 pub use error::JobError;
 pub use job::Ground;
@@ -38,5 +39,13 @@ pub use usage::MEASURES;
 
 /// The jobs of a business.
 pub fn of_a_business() -> Vec<Job> {
-    [cleaning::jobs(), money::jobs(), lifecycle::jobs(), tasks::jobs(), usage::jobs()].concat()
+    [
+        cleaning::jobs(),
+        money::jobs(),
+        lifecycle::jobs(),
+        tasks::jobs(),
+        usage::jobs(),
+        workers::jobs(),
+    ]
+    .concat()
 }

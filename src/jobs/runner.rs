@@ -24,6 +24,7 @@ use crate::operations::follow::Taken;
 use crate::operations::work::Clock;
 use crate::payments::Payments;
 use crate::usage::Meter;
+use crate::workers::Surveyor;
 
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,6 +41,8 @@ pub struct Runner {
     pub payments: Payments,
     /// Who measures what runs; nobody where no cluster is reached.
     pub meter: Option<Arc<dyn Meter>>,
+    /// Who looks at worker nodes; nobody where no cluster is reached.
+    pub surveyor: Option<Arc<dyn Surveyor>>,
     /// The commit that was taken last.
     pub taken: watch::Receiver<Option<Taken>>,
     pub clock: Arc<dyn Clock>,
@@ -178,9 +181,10 @@ impl Runner {
     async fn work(&self, job: &Job, lease: &Lease, now: Timestamp) -> Result<Report, JobError> {
         let taken = self.taken.borrow().clone();
         let (accounts, payments) = (self.accounts.clone(), self.payments.clone());
-        let meter = self.meter.clone();
+        let (meter, surveyor) = (self.meter.clone(), self.surveyor.clone());
+        let ground = Ground { accounts, payments, meter, surveyor, taken, now };
         tokio::select! {
-            outcome = job.work(Ground { accounts, payments, meter, taken, now }) => outcome,
+            outcome = job.work(ground) => outcome,
             lost = self.keep(lease) => Err(lost),
         }
     }

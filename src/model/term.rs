@@ -84,6 +84,21 @@ impl Term {
         };
         u64::from(self.count) * unit
     }
+
+    /// How many of it a month has, as a fraction: `(1, 12)` of a year. A year has twelve months and
+    /// 365 days. Nothing where the term is empty. For figures only: money and expiry use
+    /// [`Term::span`].
+    pub fn in_a_month(self) -> Option<(i64, i64)> {
+        let count = i64::from(self.count);
+        let fraction = match self.unit {
+            Unit::Month => (1, count),
+            Unit::Year => (1, 12 * count),
+            Unit::Second | Unit::Minute | Unit::Hour | Unit::Day | Unit::Week => {
+                (365 * 86_400, 12 * i64::try_from(self.about_seconds()).ok()?)
+            }
+        };
+        (count > 0).then_some(fraction)
+    }
 }
 
 impl FromStr for Term {

@@ -31,11 +31,14 @@ use crate::model::tenant::Language;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Change {
-    /// A new subscription, and the tenant with it where it is the first.
+    /// A new subscription, and the tenant with it where it is the first. Whoever has no cluster
+    /// yet is placed on one when it is committed, in the region if one is named.
     Open {
         name: Name,
         tenant: Option<Box<Tenant>>,
         subscription: Box<Subscription>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        region: Option<String>,
     },
     /// Takes an opening back: the tenant goes, too, where nothing else of it is left.
     Close {
@@ -175,11 +178,23 @@ impl Change {
     /// Makes it in a draft.
     pub fn make(&self, draft: &mut Draft<'_>, tenant: &Name) -> Result<(), Refused> {
         match self {
-            Self::Open { name, tenant: new, subscription } => {
-                if let Some(new) = new
-                    && draft.tenant(tenant).is_none()
-                {
-                    tenants::add(draft, tenant, new)?;
+            Self::Open { name, tenant: new, subscription, region } => {
+                let region = region.as_deref();
+                match (draft.tenant(tenant), new) {
+                    (None, Some(new)) => {
+                        let mut new = Tenant::clone(new);
+                        if new.cluster.is_none() {
+                            new.cluster = draft.place(subscription, region)?;
+                        }
+                        tenants::add(draft, tenant, &new)?;
+                    }
+                    // It has had nothing that runs on a cluster; where there is one, it is that.
+                    (Some(there), _) if there.spec.cluster.is_none() && draft.clusters() > 1 => {
+                        if let Some(cluster) = draft.place(subscription, region)? {
+                            tenants::place(draft, tenant, &cluster)?;
+                        }
+                    }
+                    _ => {}
                 }
                 subscriptions::add(draft, name, subscription)
             }
@@ -324,6 +339,7 @@ mod tests {
                 name: "automation".parse().unwrap(),
                 tenant: None,
                 subscription: Box::new(subscription),
+                region: Some("vn-south".to_owned()),
             },
             Change::PayThrough { name: "a".parse().unwrap(), day: "2026-12-20".parse().unwrap() },
             Change::Hold {

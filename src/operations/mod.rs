@@ -24,6 +24,9 @@ pub mod commit;
 pub mod paid;
 pub mod follow;
 pub mod work;
+// What it all came to.
+pub mod figures;
+pub mod onboarding;
 // What is told as it happens.
 pub mod live;
 mod settle;

@@ -28,6 +28,7 @@ pub mod answer;
 pub mod meter;
 pub mod logs;
 mod pods;
+pub mod survey;
 pub mod world;
 // What is said about it, and to whom.
 pub mod note;

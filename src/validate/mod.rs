@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod answer;
+pub mod capacity;
 pub mod report;
 pub mod sold;
 pub mod valid;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::assemble::component_of;
+use super::capacity::Amounts;
+use super::capacity::asked_of;
 use super::demand::Demand;
 use super::unread::Unread;
 use super::valid::ValidComponent;
@@ -130,7 +132,7 @@ fn undecided<'a>(
 }
 
 impl<'a> Customer<'a> {
-    fn new(
+    pub(super) fn new(
         name: &'a Name,
         tenant: Option<&'a Arc<Document<Tenant>>>,
         subscriptions: Option<&'a BTreeMap<Name, Arc<Document<Subscription>>>>,
@@ -201,7 +203,19 @@ impl<'a> Purchase<'a> {
     }
 
     pub(super) fn runs_on_a_cluster(&self) -> bool {
-        self.offer.is_some_and(|offer| offer.package.spec.runs == Runs::Cluster)
+        self.offer.is_some_and(Offer::runs_on_a_cluster)
+    }
+
+    /// What it asks of its cluster; none where it runs on none.
+    pub(super) fn asks(&self) -> Option<Amounts> {
+        let offer = self.offer.filter(|offer| offer.runs_on_a_cluster())?;
+        Some(asked_of(offer, &self.document.spec))
+    }
+}
+
+impl Offer<'_> {
+    pub(super) fn runs_on_a_cluster(&self) -> bool {
+        self.package.spec.runs == Runs::Cluster
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod accounts;
 mod administration;
+mod capacity;
 pub(crate) mod client;
 mod contract;
 mod daemon;
+mod earnings;
 mod idempotency;
 mod isolation;
 mod limits;

@@ -14,3 +14,4 @@ mod neighbours;
 mod usage;
 mod pods;
 mod tasks;
+mod workers;

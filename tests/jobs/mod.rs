@@ -72,6 +72,7 @@ impl World {
             accounts: Accounts::over(self.database.clone(), KeySource::Database),
             payments: Payments::by_hand(self.database.clone()),
             meter: None,
+            surveyor: None,
             taken: watch::channel(None).1,
             clock: Arc::new(self.clock.clone()),
         }

@@ -82,6 +82,7 @@ impl Business {
             accounts,
             payments: Payments::by_hand(database),
             meter: Some(Arc::clone(&meter) as Arc<dyn Meter>),
+            surveyor: None,
             taken: watch::channel(taken).1,
             clock: Arc::new(clock.clone()),
         };

@@ -25,6 +25,11 @@ mod invoices;
 mod audit;
 mod users;
 mod deployment;
+mod days;
+mod earnings;
+mod figures;
+mod workers;
+mod capacity;
 
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -62,6 +67,10 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(users::routes())
         .merge(audit::routes())
         .merge(deployment::routes())
+        .merge(earnings::routes())
+        .merge(figures::routes())
+        .merge(workers::routes())
+        .merge(capacity::routes())
         .merge(reference);
     OpenApiRouter::with_openapi(openapi::Base::openapi()).nest(ROOT, routes)
 }

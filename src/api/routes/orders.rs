@@ -26,6 +26,7 @@ use super::operations::read_position;
 use super::quotes::Quote;
 use super::wishes::Chosen;
 use super::wishes::buyer;
+use super::wishes::check_region;
 use super::wishes::new_tenant;
 use crate::accounts::Principal;
 use crate::accounts::audit::Act;
@@ -173,6 +174,10 @@ struct NewSubscription {
     #[serde(default)]
     #[schema(max_items = 20)]
     domains: Vec<String>,
+    /// Where the first of what one has is to run, as `region` of a cluster; where there is most
+    /// room where absent. What comes later runs beside it.
+    #[schema(max_length = 63)]
+    region: Option<String>,
 }
 
 /// Order a subscription. Where there is enough in the wallet it is paid at once (202, with an
@@ -197,6 +202,9 @@ async fn create(
     }
     let view = api.catalog().view()?;
     let (principal, tenant) = (customer.principal(), customer.tenant());
+    if let Some(region) = &body.region {
+        check_region(&view, tenant, region)?;
+    }
     let person = api.accounts().person(principal.account).await?;
     let shop = Shop::open(&view.configuration, context.now)?;
     let wish = body.choice.wish(None)?;
@@ -220,8 +228,9 @@ async fn create(
     };
     let change = Change::Open {
         name: name.clone(),
-        tenant: (!known).then(|| Box::new(new_tenant(&view, &person, package))),
+        tenant: (!known).then(|| Box::new(new_tenant(&person))),
         subscription: Box::new(subscription),
+        region: body.region,
     };
     let sold = Sold { id, change, undo: Some(Change::Close { name }), sale: &priced.sale };
     let order = place(&api, &context, &view, principal, tenant, sold).await?;

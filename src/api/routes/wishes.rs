@@ -1,6 +1,7 @@
 //! What somebody wishes to have, as bodies say it and as the model has it.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,7 +11,6 @@ use crate::api::catalog::View;
 use crate::api::problem::Problem;
 use crate::model;
 use crate::model::Name;
-use crate::model::package::Runs;
 use crate::model::quantity::Quantity;
 use crate::model::subscription::Overrides;
 use crate::model::tax::Party;
@@ -105,8 +105,9 @@ fn organisation(person: &Person) -> &str {
     if person.organisation.is_empty() { &person.name } else { &person.organisation }
 }
 
-/// The document of a customer who orders for the first time.
-pub(super) fn new_tenant(view: &View, person: &Person, package: &model::Package) -> model::Tenant {
+/// The document of a customer who orders for the first time. Its cluster is chosen when it is
+/// committed.
+pub(super) fn new_tenant(person: &Person) -> model::Tenant {
     let language = match person.language.as_str() {
         "vi" => Language::Vi,
         "id" => Language::Id,
@@ -117,22 +118,29 @@ pub(super) fn new_tenant(view: &View, person: &Person, package: &model::Package)
         organisation: organisation(person).to_owned(),
         contacts: vec![Contact { email: person.email.clone(), role: Role::Admin }],
         language,
-        cluster: (package.runs == Runs::Cluster).then(|| cluster(view)).flatten(),
+        cluster: None,
         branding: None,
         billing_account: None,
     }
 }
 
-/// Where a new tenant goes: to the cluster that has the fewest. Validation says whether it fits.
-fn cluster(view: &View) -> Option<Name> {
-    let configuration = &view.configuration;
-    let mut tenants: BTreeMap<&Name, usize> =
-        configuration.clusters.keys().map(|name| (name, 0)).collect();
-    for tenant in configuration.tenants.values() {
-        if let Some(many) = tenant.spec.cluster.as_ref().and_then(|name| tenants.get_mut(name)) {
-            *many += 1;
-        }
+/// Refuses a region that no cluster is in, and another than that where the tenant is.
+pub(super) fn check_region(view: &View, tenant: &Name, region: &str) -> Result<(), Problem> {
+    let clusters = &view.configuration.clusters;
+    let regions: BTreeSet<&str> =
+        clusters.values().filter_map(|cluster| cluster.spec.region.as_deref()).collect();
+    if !regions.contains(region) {
+        let known: Vec<&str> = regions.into_iter().collect();
+        let help = format!("leave it out, or choose one of: {}", known.join(", "));
+        return Err(Problem::field("region", "there is no such region", help));
     }
-    let fewest = tenants.into_iter().min_by_key(|(_, many)| *many);
-    fewest.map(|(name, _)| name.clone())
+    let document = view.configuration.tenants.get(tenant);
+    let own = document.and_then(|document| clusters.get(document.spec.cluster.as_ref()?));
+    match own {
+        Some(own) if own.spec.region.as_deref() != Some(region) => {
+            let message = "what you have runs elsewhere, and does not move";
+            Err(Problem::field("region", message, "leave it out"))
+        }
+        _ => Ok(()),
+    }
 }

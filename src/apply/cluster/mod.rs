@@ -21,6 +21,7 @@ mod explain;
 mod metrics;
 mod pods;
 mod logs;
+mod nodes;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

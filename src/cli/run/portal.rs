@@ -44,6 +44,7 @@ use crate::reconcile::desired::Desired;
 use crate::reconcile::logs::ClusterLogs;
 use crate::reconcile::meter::ClusterMeter;
 use crate::reconcile::meter::Followed;
+use crate::reconcile::survey::ClusterSurveyor;
 use crate::source::Source;
 use crate::source::commits::Person;
 
@@ -150,7 +151,8 @@ impl Door {
             name: jobs::runner_name(),
             accounts: api.accounts().clone(),
             payments: api.payments().clone(),
-            meter: Some(Arc::new(ClusterMeter::over(clusters))),
+            meter: Some(Arc::new(ClusterMeter::over(clusters.clone()))),
+            surveyor: Some(Arc::new(ClusterSurveyor::over(clusters))),
             taken: work.taken.clone(),
             clock: Arc::clone(&work.clock),
         };

@@ -1,6 +1,7 @@
 //! The SQL. Every statement of history stands in this folder, with typed functions around it.
 
 mod clean;
+mod figures;
 mod read;
 mod write;
 
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::postgres::Database;
 
 pub use clean::Cleaned;
+pub use figures::DriftFigures;
 pub use read::Asked;
 
 pub(super) use write::Lost;

@@ -271,7 +271,7 @@ async fn beginning_today(
 ) -> Result<Order, OperationError> {
     let shop = Shop::open(configuration, now)?;
     let (id, today) = (order.id, shop.today());
-    let Change::Open { name, tenant, subscription } = &order.intent.change else {
+    let Change::Open { name, tenant, subscription, region } = &order.intent.change else {
         return Ok(order);
     };
     if subscription.starts == today {
@@ -281,7 +281,8 @@ async fn beginning_today(
     let mut subscription = subscription.clone();
     subscription.starts = today;
     subscription.paid_through = subscription.paid_through.map(|_| sale.through());
-    let change = Change::Open { name: name.clone(), tenant: tenant.clone(), subscription };
+    let (name, tenant, region) = (name.clone(), tenant.clone(), region.clone());
+    let change = Change::Open { name, tenant, subscription, region };
     let intent = Intent { change, ..order.intent.clone() };
     sqlx::query("update customer_order set intent = $2, sale = $3 where id = $1")
         .bind(id)

@@ -12,8 +12,8 @@ use super::Rule;
 use crate::model::Cluster;
 use crate::model::Document;
 use crate::model::Name;
-use crate::model::quantity::Quantity;
-use crate::validate::demand::Demand;
+use crate::validate::capacity::Amounts;
+use crate::validate::capacity::room;
 use crate::validate::findings::Findings;
 use crate::validate::findings::Located as _;
 use crate::validate::view::Purchase;
@@ -24,9 +24,6 @@ pub(super) const RULE: Rule = Rule::whole(
     "What subscriptions ask of a cluster stays within its capacity, reserve and oversubscription.",
     check,
 );
-
-/// What is asked for, or what there is: CPU and memory, requested and limited, and storage.
-type Amounts = [i128; 5];
 
 /// What each of the amounts is called, its unit, and how many thousandths that has.
 const FIELDS: [(&str, &str, i128); 5] = [
@@ -45,16 +42,8 @@ fn check(world: &World<'_>, findings: &mut Findings) {
             continue;
         };
         let load = by_cluster.entry(&cluster.name).or_default();
-        load.extend(customer.subscriptions.iter().filter_map(|purchase| {
-            let offer = purchase.offer.filter(|_| purchase.runs_on_a_cluster())?;
-            let subscription = &purchase.document.spec;
-            let asked = if subscription.overrides.components.is_empty() {
-                asked(&offer.demand)
-            } else {
-                asked(&Demand::of_subscription(offer, subscription))
-            };
-            Some((purchase, asked))
-        }));
+        let purchases = customer.subscriptions.iter();
+        load.extend(purchases.filter_map(|purchase| Some((purchase, purchase.asks()?))));
     }
     for (name, load) in by_cluster {
         if let Some(cluster) = world.configuration.clusters.get(name)
@@ -65,40 +54,15 @@ fn check(world: &World<'_>, findings: &mut Findings) {
     }
 }
 
-fn asked(demand: &Demand) -> Amounts {
-    let sums = demand.sums;
-    [
-        sums.requested_cpu,
-        sums.requested_memory,
-        sums.limited_cpu,
-        sums.limited_memory,
-        demand.storage,
-    ]
-}
-
-/// What may be asked of a cluster, where its percentages make sense: another rule looks at them.
-fn room(cluster: &Cluster) -> Option<Amounts> {
-    let capacity = cluster.capacity.as_ref()?;
-    let kept = 100_u16.checked_sub(capacity.reserve.into()).filter(|kept| *kept > 0)?;
-    let percent =
-        |amount: &Quantity, percent: u16| amount.milli().saturating_mul(percent.into()) / 100;
-    Some([
-        percent(&capacity.cpu, kept),
-        percent(&capacity.memory, kept),
-        percent(&capacity.cpu, capacity.oversubscription),
-        percent(&capacity.memory, capacity.oversubscription),
-        capacity.storage.as_ref().map_or(i128::MAX, Quantity::milli),
-    ])
-}
-
 fn compare(
     cluster: &Document<Cluster>,
     room: Amounts,
     mut load: Vec<(&Purchase<'_>, Amounts)>,
     findings: &mut Findings,
 ) {
-    let total = load.iter().fold(Amounts::default(), |total, (_, asked)| plus(total, *asked));
-    for ((what, unit, size), (asked, there)) in FIELDS.into_iter().zip(total.into_iter().zip(room))
+    let total = load.iter().fold(Amounts::default(), |total, (_, asked)| total.plus(*asked));
+    for ((what, unit, size), (asked, there)) in
+        FIELDS.into_iter().zip(total.each().into_iter().zip(room.each()))
     {
         let percent = asked.saturating_mul(100) / there.max(1);
         if percent >= 90 {
@@ -111,14 +75,14 @@ fn compare(
                 .help("add a node and raise `capacity`, or place new tenants on another cluster");
         }
     }
-    if fits(total, room) {
+    if total.fits(room) {
         return;
     }
     load.sort_by_key(|(purchase, _)| purchase.seniority());
     let mut sum = Amounts::default();
     for (purchase, asked) in load {
-        let with_it = plus(sum, asked);
-        if fits(with_it, room) {
+        let with_it = sum.plus(asked);
+        if with_it.fits(room) {
             sum = with_it;
             continue;
         }
@@ -130,14 +94,6 @@ fn compare(
             .help("place the tenant on another cluster, or raise the `capacity` of this one")
             .related(cluster.at("spec.capacity"), "all that it has");
     }
-}
-
-fn plus(one: Amounts, other: Amounts) -> Amounts {
-    std::array::from_fn(|index| one[index].saturating_add(other[index]))
-}
-
-fn fits(asked: Amounts, room: Amounts) -> bool {
-    asked.iter().zip(room).all(|(asked, there)| *asked <= there)
 }
 
 /// An amount in some unit with one digit after the point.

@@ -52,6 +52,7 @@ impl Shop {
             accounts: self.portal.api.accounts().clone(),
             payments: self.portal.api.payments().clone(),
             meter: None,
+            surveyor: None,
             taken: watch::channel(Some(self.take().await)).1,
             clock: Arc::new(Told(Arc::clone(&self.portal.clock))),
         }

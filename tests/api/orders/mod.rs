@@ -4,9 +4,11 @@
 mod bad_input;
 mod changes;
 mod crashes;
+mod figures;
 mod life;
 mod lifecycle;
 mod money;
+mod placement;
 mod racing;
 mod tasks;
 
