@@ -49,6 +49,7 @@ pub enum JobError {
     Usage(#[from] UsageError),
     #[error(transparent)]
     Pods(#[from] PodError),
+    #[error(transparent)]
     Workers(#[from] WorkersError),
     #[error(transparent)]
     Operation(#[from] OperationError),
