@@ -144,9 +144,17 @@ struct Told {
 impl<'a> Story<'a> {
     /// A few tenants, whose data goes with them: what is kept would be more than there was before.
     pub(super) async fn begin(ground: &'a Ground) -> (Self, Daemon) {
-        for tier in ["basic", "standard"] {
-            let path = format!("packages/kiteclass/{tier}.yaml");
-            append(&ground.repository, &path, "  dataOnRemoval: delete\n");
+        for package in ["kiteclass/basic", "kiteclass/standard", "paas/n8n", "paas/ghost"] {
+            let path = format!("packages/{package}.yaml");
+            let text = ground.repository.read(&path);
+            // Backups would outlive what they are of.
+            let without = text.lines().filter(|line| !line.starts_with("  backup: "));
+            let mut without: String = without.flat_map(|line| [line, "\n"]).collect();
+            assert!(without.len() < text.len(), "{path} says how it is backed up");
+            if !text.contains("dataOnRemoval") {
+                without.push_str("  dataOnRemoval: delete\n");
+            }
+            ground.repository.write(&path, without);
         }
         ground.with_only(&TENANTS);
         let daemon = ground.start_daemon().await;

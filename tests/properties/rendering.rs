@@ -33,7 +33,14 @@ fn as_template(resource: &Resource) -> String {
     };
     let metadata = object["metadata"].as_object_mut().unwrap();
     let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
-    annotations[marks::STAGE] = json!(resource.stage);
+    match &resource.task {
+        None => annotations[marks::STAGE] = json!(resource.stage),
+        Some(once) => {
+            if let Some(result) = &once.result {
+                annotations[marks::RESULT] = json!(result);
+            }
+        }
+    }
     if resource.id.is_database() {
         annotations[marks::ON_DELETE] = json!(resource.on_delete);
     }
@@ -60,6 +67,11 @@ fn with_what_was_rendered(business: &Business, desired: &Desired, unit: &UnitNam
     for (number, resource) in desired.units[unit].bodies().unwrap().resources.iter().enumerate() {
         let kind = if resource.subscription.is_some() { "subscription" } else { "namespace" };
         for folder in ["kiteclass", "paas"] {
+            if resource.task.is_some() {
+                // The only task of the business verifies something.
+                put(&format!("{folder}/task/verify.yaml"), as_template(resource));
+                continue;
+            }
             put(&format!("{folder}/{kind}/{number:03}.yaml"), as_template(resource));
         }
     }
