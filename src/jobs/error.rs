@@ -20,11 +20,7 @@ pub enum JobError {
     #[error("there is no job `{0}`: `tenantry jobs list` shows them")]
     Unknown(String),
     #[error("{by} is running {job} already, until {until} at the latest: wait until it is done")]
-    Taken {
-        job: &'static str,
-        by: String,
-        until: Timestamp,
-    },
+    Taken { job: &'static str, by: String, until: Timestamp },
     #[error("somebody else runs it now, because this run did not say for too long that it goes on")]
     Lost,
     #[error("no commit was read yet: it runs once the documents are known")]
