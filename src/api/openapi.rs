@@ -153,6 +153,10 @@ fn add_problems(operation: &mut Value) {
             _ => {}
         }
     }
+    if has("security") && operation["responses"]["202"].is_object() {
+        // It becomes a commit, which validation may refuse.
+        kinds.push(problem::REFUSED);
+    }
     if has("requestBody") && operation["tags"][0] == "hooks" {
         // It may not be set up here.
         kinds.push(problem::FORBIDDEN);
