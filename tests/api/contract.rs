@@ -11,9 +11,9 @@ use tokio::process::Command;
 
 use super::Portal;
 use super::isolation::a_desk;
-use crate::support::skipped;
+use crate::support::pypi;
 
-const VERSION: &str = "schemathesis==4.32.5";
+const VERSION: &str = "4.32.5";
 /// What is tried the same way each time.
 const SEED: &str = "7";
 /// Streams end when whoever reads them goes, and a client that reads whole answers never does.
@@ -25,7 +25,9 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 #[tokio::test]
 async fn a_client_that_nobody_here_wrote_finds_the_answers_that_are_documented() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(program) = installed(folder.path()).await else { return };
+    let programs = pypi::installed(folder.path(), "schemathesis", VERSION).await;
+    let Some(programs) = programs else { return };
+    let program = programs.join("schemathesis");
     let (desk, _cache) = a_desk().await;
     let unlimited = Policy { name: "unlimited", quota: 1_000_000, window: 1 };
     let changed = |parts: &mut tenantry::api::Parts| {
@@ -58,22 +60,4 @@ async fn held_to_it(program: &Path, address: &str, token: &str, folder: &Path) -
         .output()
         .await
         .unwrap()
-}
-
-/// The program, in a place of its own; nothing after saying why it cannot be had.
-async fn installed(folder: &Path) -> Option<std::path::PathBuf> {
-    let place = folder.join("venv");
-    let python = place.join("bin/python");
-    let made = run("python3", &["-m", "venv", &place.to_string_lossy()]).await
-        && run(&python.to_string_lossy(), &["-m", "pip", "install", "--quiet", VERSION]).await;
-    if !made {
-        skipped("it needs Python and PyPI's schemathesis", "they cannot be had here");
-        return None;
-    }
-    Some(place.join("bin/schemathesis"))
-}
-
-async fn run(program: &str, arguments: &[&str]) -> bool {
-    let output = Command::new(program).args(arguments).output().await;
-    output.is_ok_and(|output| output.status.success())
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::sending::sender;
 use crate::support::mail::house;
+use crate::support::pypi;
 use crate::support::skipped;
 
 const SERVER: &str = r#"
@@ -41,14 +42,7 @@ time.sleep(600)
 
 /// The server, listening; nothing after saying why it is not there.
 async fn server(folder: &Path, port: u16) -> Option<Child> {
-    let python = folder.join("venv/bin/python");
-    let made = run("python3", &["-m", "venv", &folder.join("venv").to_string_lossy()]).await
-        && run(&python.to_string_lossy(), &["-m", "pip", "install", "--quiet", "aiosmtpd==1.4.6"])
-            .await;
-    if !made {
-        skipped("it needs Python and PyPI's aiosmtpd", "they cannot be had here");
-        return None;
-    }
+    let programs = pypi::installed(folder, "aiosmtpd", "1.4.6").await?;
     let certificate = [
         "req",
         "-x509",
@@ -70,11 +64,11 @@ async fn server(folder: &Path, port: u16) -> Option<Child> {
     let (key, pem) = (folder.join("server.key"), folder.join("server.pem"));
     let (key, pem) = (key.to_string_lossy(), pem.to_string_lossy());
     let arguments: Vec<&str> = certificate.into_iter().chain([&*key, "-out", &*pem]).collect();
-    if !run("openssl", &arguments).await {
+    if !pypi::succeeds("openssl", &arguments).await {
         skipped("it needs a certificate", "openssl is not there");
         return None;
     }
-    let mut child = Command::new(python)
+    let mut child = Command::new(programs.join("python"))
         .args(["-c", SERVER, &folder.to_string_lossy(), &port.to_string()])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -84,11 +78,6 @@ async fn server(folder: &Path, port: u16) -> Option<Child> {
     let ready = tokio::time::timeout(Duration::from_mins(1), lines.next_line()).await;
     assert_eq!(ready.unwrap().unwrap().as_deref(), Some("ready"));
     Some(child)
-}
-
-async fn run(program: &str, arguments: &[&str]) -> bool {
-    let output = Command::new(program).args(arguments).output().await;
-    output.is_ok_and(|output| output.status.success())
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub(crate) mod post_office;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod proxy;
+pub(crate) mod pypi;
 pub(crate) mod real_api_server;
 pub(crate) mod repository;
 pub(crate) mod ssh_server;
