@@ -52,8 +52,7 @@ impl Ground {
 
 /// The zone in which days begin and end, as far as the documents are known.
 pub(super) fn zone_of(taken: Option<&Taken>) -> TimeZone {
-    let platform = taken.and_then(|taken| taken.configuration.platform.as_ref());
-    platform.and_then(|platform| platform.spec.zone()).unwrap_or(TimeZone::UTC)
+    taken.map_or(TimeZone::UTC, |taken| taken.configuration.zone())
 }
 
 /// What came of a run that ended well.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use super::Channel;
 use super::Cluster;
 use super::Component;
@@ -50,6 +52,12 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// The zone in which days begin and end: the platform's, and UTC where there is none.
+    pub fn zone(&self) -> TimeZone {
+        let platform = self.platform.as_ref();
+        platform.and_then(|platform| platform.spec.zone()).unwrap_or(TimeZone::UTC)
+    }
+
     /// Reads the files of a snapshot; those that are as they were are not read again.
     pub fn read(previous: Option<&Self>, snapshot: &Snapshot) -> Self {
         // Both stand in the order of their paths, and share the paths that did not change.

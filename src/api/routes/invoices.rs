@@ -9,7 +9,6 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::Serialize;
 use utoipa::IntoParams;
@@ -34,7 +33,6 @@ use crate::billing::Cursor;
 use crate::billing::invoice;
 use crate::billing::invoice::InvoiceError;
 use crate::model::Name;
-use crate::model::Platform;
 use crate::model::tenant::Language;
 use crate::operations::OperationError;
 use crate::operations::order::customer;
@@ -239,8 +237,7 @@ async fn get(
     let view = api.catalog().view()?;
     let tenant = tenant.and_then(|tenant| view.configuration.tenants.get(&tenant));
     let language = tenant.map_or(Language::En, |tenant| tenant.spec.language);
-    let platform = view.configuration.platform.as_ref().map(|platform| &platform.spec);
-    let zone = platform.and_then(Platform::zone).unwrap_or(TimeZone::UTC);
+    let zone = view.configuration.zone();
     let name =
         format!("attachment; filename=\"{}.pdf\"", found.number.as_deref().unwrap_or("invoice"));
     let drawing = tokio::task::spawn_blocking(move || invoice::pdf(&found, language, &zone));

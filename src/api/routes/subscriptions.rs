@@ -8,7 +8,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::Serialize;
 use utoipa::IntoParams;
@@ -153,8 +152,7 @@ pub(super) fn phase(
         .and_then(|package| package.spec.lifecycle.clone())
         .or_else(|| platform.map(|platform| platform.lifecycle.clone()))
         .unwrap_or_default();
-    let zone = platform.and_then(model::Platform::zone).unwrap_or(TimeZone::UTC);
-    subscription.phase(&lifecycle, &zone, now)
+    subscription.phase(&lifecycle, &view.configuration.zone(), now)
 }
 
 #[derive(Deserialize, IntoParams)]

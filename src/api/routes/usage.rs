@@ -4,7 +4,6 @@ use axum::extract::OriginalUri;
 use axum::extract::State;
 use axum::response::Response;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::Serialize;
 use utoipa::IntoParams;
@@ -240,7 +239,7 @@ async fn usage(
         Some(place) => (Some(place.from), Some(place.to)),
         None => (asked.from, asked.to),
     };
-    let zone = zone(&view);
+    let zone = view.configuration.zone();
     let range = Range::of(from, to, step.into(), &zone, context.now)
         .map_err(|error| Problem::field("from", error.to_string(), error.help()))?;
 
@@ -288,12 +287,6 @@ impl Place {
         let mut times = text.split(' ').map(|time| time.parse().ok());
         Some(Self { from: times.next()??, to: times.next()??, at: times.next()?? })
     }
-}
-
-/// The zone in which days begin and end.
-fn zone(view: &View) -> TimeZone {
-    let platform = view.configuration.platform.as_ref();
-    platform.and_then(|platform| platform.spec.zone()).unwrap_or(TimeZone::UTC)
 }
 
 /// Where a subscription stands with each of its limits.
