@@ -28,7 +28,7 @@ use super::targets::ClusterTarget;
 use super::targets::Kubeconfigs;
 
 /// How long it is waited for clusters to be seen as wholes, right after the start.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The clusters that are followed now.
@@ -75,10 +75,7 @@ impl Meter for ClusterMeter {
         let mut watched = self.clusters.clone();
         async move {
             let deadline = Instant::now() + PATIENCE;
-            // Right after the start there are none yet; where there never are any, none is missed.
-            let some = watched.wait_for(|clusters| !clusters.is_empty());
-            let _ = timeout_at(deadline, some).await.map(|_| ());
-            let clusters = watched.borrow().clone();
+            let clusters = followed(&mut watched, deadline).await;
             let measuring =
                 clusters.iter().map(|(name, target)| measure(name, target.cluster(), deadline));
             let mut all = Measured::default();
@@ -90,6 +87,17 @@ impl Meter for ClusterMeter {
         }
         .boxed()
     }
+}
+
+/// The clusters that are followed, once there are any: right after the start there are none yet.
+/// Where there never are any, none is missed.
+pub(super) async fn followed(
+    watched: &mut watch::Receiver<Followed>,
+    deadline: Instant,
+) -> Followed {
+    let some = watched.wait_for(|clusters| !clusters.is_empty());
+    let _ = timeout_at(deadline, some).await.map(|_| ());
+    watched.borrow().clone()
 }
 
 async fn measure(name: &Name, cluster: &Cluster, deadline: Instant) -> Measured {

@@ -2,21 +2,19 @@
 //! sentence in its place, and keeps no other from being looked at.
 
 use std::fmt;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::future::join_all;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use crate::workers::Surveyed;
 use crate::workers::Surveyor;
 
 use super::meter::Followed;
-
-/// How long it is waited for a first cluster, right after the start.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::meter::PATIENCE;
+use super::meter::followed;
 
 /// Looks at the clusters that are followed.
 pub struct ClusterSurveyor {
@@ -39,10 +37,7 @@ impl Surveyor for ClusterSurveyor {
     fn survey(&self) -> BoxFuture<'_, Vec<Surveyed>> {
         let mut watched = self.clusters.clone();
         async move {
-            // Where there never are any, none is missed.
-            let some = watched.wait_for(|clusters| !clusters.is_empty());
-            let _ = timeout(PATIENCE, some).await.map(|_| ());
-            let clusters = watched.borrow().clone();
+            let clusters = followed(&mut watched, Instant::now() + PATIENCE).await;
             let looking = clusters.iter().map(|(name, target)| async move {
                 let nodes = target.cluster().nodes().await;
                 let nodes = nodes.map_err(|error| {
