@@ -94,6 +94,22 @@ async fn scale(
     Ok(accepted(&take(&api, &context, &view, &headers, ask).await?))
 }
 
+/// Asks for something to be done once to an instance.
+async fn ask_for(
+    api: &Api,
+    context: &Context,
+    operator: &Operator,
+    id: &str,
+    action: Action,
+    with: BTreeMap<String, String>,
+) -> Result<Response, Problem> {
+    let view = api.catalog().view()?;
+    let id = named(&view, id)?;
+    let change = task(&id, action, with, context);
+    let ask = Ask::now(operator.principal(), &id.tenant, change);
+    Ok(accepted(&take(api, context, &view, &HeaderMap::new(), ask).await?))
+}
+
 /// Ask for a backup.
 #[utoipa::path(post, path = "/admin/instances/{id}/backup", tag = "instances", operation_id = "back_up_instance",
     security(("token" = [])), params(("id" = String, Path, description = "`tenant.subscription`")),
@@ -104,11 +120,7 @@ async fn backup(
     operator: Operator,
     Segment(id): Segment<String>,
 ) -> Result<Response, Problem> {
-    let view = api.catalog().view()?;
-    let id = named(&view, &id)?;
-    let change = task(&id, Action::Backup, BTreeMap::new(), &context);
-    let ask = Ask::now(operator.principal(), &id.tenant, change);
-    Ok(accepted(&take(&api, &context, &view, &HeaderMap::new(), ask).await?))
+    ask_for(&api, &context, &operator, &id, Action::Backup, BTreeMap::new()).await
 }
 
 /// What is restored.
@@ -137,12 +149,8 @@ async fn restore(
         let help = "write at most 120 letters, digits, `.`, `_` and `-`, as the operation that made it says";
         return Err(Problem::field("backup", message, help));
     }
-    let view = api.catalog().view()?;
-    let id = named(&view, &id)?;
     let with = backup.map(|backup| (BACKUP.to_owned(), backup)).into_iter().collect();
-    let change = task(&id, Action::Restore, with, &context);
-    let ask = Ask::now(operator.principal(), &id.tenant, change);
-    Ok(accepted(&take(&api, &context, &view, &HeaderMap::new(), ask).await?))
+    ask_for(&api, &context, &operator, &id, Action::Restore, with).await
 }
 
 /// Ask for an instance to be verified: the checks of its package run once more.
@@ -155,11 +163,7 @@ async fn verify(
     operator: Operator,
     Segment(id): Segment<String>,
 ) -> Result<Response, Problem> {
-    let view = api.catalog().view()?;
-    let id = named(&view, &id)?;
-    let change = task(&id, Action::Verify, BTreeMap::new(), &context);
-    let ask = Ask::now(operator.principal(), &id.tenant, change);
-    Ok(accepted(&take(&api, &context, &view, &HeaderMap::new(), ask).await?))
+    ask_for(&api, &context, &operator, &id, Action::Verify, BTreeMap::new()).await
 }
 
 /// Why an operator holds something. What is overdue, payments decide.
