@@ -15,6 +15,7 @@ mod support;
 mod apply_all;
 mod commit_to_plan;
 mod idle;
+mod portal_orders;
 mod portal_reads;
 mod push_to_applied;
 mod sick_neighbours;
@@ -26,7 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A benchmark's name, what it measures, and the work itself.
 type Benchmark = (&'static str, &'static str, fn());
 
-const BENCHMARKS: [Benchmark; 6] = [
+const BENCHMARKS: [Benchmark; 7] = [
     ("commit_to_plan", "read, validate, render and plan a whole repository", commit_to_plan::run),
     ("apply_all", "a thousand tenants onto the real API server, beside kubectl", apply_all::run),
     (
@@ -37,6 +38,11 @@ const BENCHMARKS: [Benchmark; 6] = [
     ("sick_neighbours", "what a sick tenant costs the others", sick_neighbours::run),
     ("idle", "what ten thousand converged tenants cost when nothing happens", idle::run),
     ("portal_reads", "the portal's reads, beside a bare route", portal_reads::run),
+    (
+        "portal_orders",
+        "from an order to its pushed commit in a large repository",
+        portal_orders::run,
+    ),
 ];
 
 fn main() {

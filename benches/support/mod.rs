@@ -3,6 +3,7 @@
 pub(crate) mod changes;
 pub(crate) mod hosting;
 pub(crate) mod measure;
+pub(crate) mod portal;
 pub(crate) mod repository;
 
 #[path = "../../tests/support/daemon.rs"]
