@@ -31,6 +31,28 @@ pub(super) struct Seen {
     pub(super) status: Value,
 }
 
+/// What tells one version of an object from all others.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Glance {
+    pub(super) metadata: Named,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Named {
+    pub(super) name: Box<str>,
+    pub(super) namespace: Box<str>,
+    pub(super) uid: Box<str>,
+    resource_version: Box<str>,
+}
+
+impl Glance {
+    pub(super) fn version(&self) -> u64 {
+        version(&self.metadata.resource_version)
+    }
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Metadata {

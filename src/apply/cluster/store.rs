@@ -22,6 +22,7 @@ use crate::plan::Observed;
 
 use super::inventory;
 use super::kinds::Kind;
+use super::observe::Glance;
 use super::observe::Seen;
 use super::watch::Event;
 
@@ -92,9 +93,8 @@ impl Store {
 
     /// Takes what a watch or a listing saw. Says what that means for somebody, if anything.
     pub(super) fn saw(&self, kind: &Kind, seen: &Seen, round: u32) -> Option<Event> {
-        let id = identity(kind, seen);
-        // Most of what a watch tells is what the answer to our own write told before.
-        if self.state().has_seen(&id, seen, round) {
+        let id = identity(kind, &seen.metadata.namespace, &seen.metadata.name);
+        if self.state().has_seen(&id, (&seen.metadata.uid, seen.version()), round) {
             return None;
         }
         // Both labels must agree: one that was changed by hand makes it nobody's.
@@ -109,6 +109,13 @@ impl Store {
         }
     }
 
+    /// Whether an object is known at just this version already.
+    pub(super) fn knows(&self, kind: &Kind, glance: &Glance, round: u32) -> bool {
+        let named = &glance.metadata;
+        let id = identity(kind, &named.namespace, &named.name);
+        self.state().has_seen(&id, (&named.uid, glance.version()), round)
+    }
+
     /// Takes what the answer to our own write says.
     pub(super) fn wrote(&self, unit: &UnitName, id: &ResourceId, live: Live, version: u64) {
         self.state().put(unit.clone(), id.clone(), live, version, None);
@@ -116,7 +123,8 @@ impl Store {
 
     /// Takes that the thing is gone from what the watch is filtered by.
     pub(super) fn lost(&self, kind: &Kind, seen: &Seen) -> Option<Event> {
-        self.state().take(&identity(kind, seen), seen.version())
+        let id = identity(kind, &seen.metadata.namespace, &seen.metadata.name);
+        self.state().take(&id, seen.version())
     }
 
     /// Takes that our deletion was accepted. What tells that it is really gone comes later.
@@ -324,10 +332,9 @@ impl State {
     }
 
     /// Whether it is known at just this version.
-    fn has_seen(&mut self, id: &ResourceId, seen: &Seen, round: u32) -> bool {
+    fn has_seen(&mut self, id: &ResourceId, (uid, version): (&str, u64), round: u32) -> bool {
         let known = self.kinds.get_mut(&Kind::of(id)).and_then(|things| things.get_mut(id));
-        let known = known
-            .filter(|known| known.version == seen.version() && known.live.uid == seen.metadata.uid);
+        let known = known.filter(|known| known.version == version && &*known.live.uid == uid);
         known.map(|known| known.round = round).is_some()
     }
 
@@ -406,12 +413,12 @@ fn changed(unit: &UnitName, id: &ResourceId, live: Live) -> Event {
     Event::Changed { unit: unit.clone(), id: id.clone(), live: Box::new(live) }
 }
 
-fn identity(kind: &Kind, seen: &Seen) -> ResourceId {
+fn identity(kind: &Kind, namespace: &str, name: &str) -> ResourceId {
     ResourceId {
         group: kind.group.clone(),
         kind: kind.kind.clone(),
-        namespace: seen.metadata.namespace.clone(),
-        name: seen.metadata.name.clone(),
+        namespace: namespace.into(),
+        name: name.into(),
     }
 }
 

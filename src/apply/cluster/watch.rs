@@ -34,6 +34,7 @@ use super::inventory;
 use super::inventory::SeenParent;
 use super::kinds::Kind;
 use super::listing::ours;
+use super::observe::Glance;
 use super::observe::Seen;
 use super::observe::version;
 use super::pods;
@@ -375,7 +376,10 @@ fn take_line(
         return Err(ApplyError::Refused { what: what.to_owned(), status });
     }
     let (event, at) = match r#type {
-        "ADDED" | "MODIFIED" => subject.saw(cluster, object, progress.round)?,
+        "ADDED" | "MODIFIED" => match subject.knows(cluster, object, progress.round)? {
+            Some(at) => (None, at),
+            None => subject.saw(cluster, object, progress.round)?,
+        },
         "DELETED" => subject.lost(cluster, object)?,
         _ => {
             let Bookmark { metadata } = cluster.connection().parse(object.get().as_bytes())?;
@@ -393,6 +397,20 @@ impl Subject {
             Self::Objects(_) => ours(),
             Self::Pods => pods::SELECTOR.to_owned(),
         }
+    }
+
+    /// The version of an object that is known just so. Most of what a watch tells is what the answer
+    /// to our own write told before: the rest of it need not be read.
+    fn knows(
+        &self,
+        cluster: &Cluster,
+        object: &RawValue,
+        round: u32,
+    ) -> Result<Option<u64>, ApplyError> {
+        let Self::Objects(kind) = self else { return Ok(None) };
+        let glance: Glance = cluster.connection().parse(object.get().as_bytes())?;
+        let knows = cluster.store().knows(kind, &glance, round);
+        Ok(knows.then(|| glance.version()))
     }
 
     /// Takes an object into what is known. Returns what that means for somebody, if anything, and
