@@ -44,6 +44,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "pods", include_str!("../migrations/0013_pods.sql")),
     (14, "tasks", include_str!("../migrations/0014_tasks.sql")),
     (15, "figures", include_str!("../migrations/0015_figures.sql")),
+    (18, "purges", include_str!("../migrations/0018_purges.sql")),
 ];
 
 /// The first wait after a failure; each further one doubles it.

@@ -143,6 +143,7 @@ impl<'a> Seen<'a> {
                 .help("look at it with `kubectl`, and at the daemon's log")
         })?;
         observed.at = now;
+        observed.purged = wanted.map(|unit| unit.purged().clone()).unwrap_or_default();
         let plan = plan(outlines, &observed, &Deletions::Allowed);
         if plan.is_settled() && plan.kept.is_empty() {
             return Ok(None);

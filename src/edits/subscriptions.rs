@@ -31,6 +31,7 @@ pub fn add(draft: &mut Draft<'_>, name: &Name, subscription: &Subscription) -> R
         let file = Arc::clone(&there.origin.file);
         return Err(Refused::Taken { kind: "subscription", name: name.to_string(), file });
     }
+    tenants::keep_again(draft, tenant, name)?;
     let mut whole = document("Subscription", name, subscription);
     if let Some(spec) = whole["spec"].as_object_mut() {
         // What counts from zero is not worth a line before it counted.

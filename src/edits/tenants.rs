@@ -18,6 +18,7 @@ use crate::model::tenant::Language;
 
 use super::Draft;
 use super::Refused;
+use super::yaml::Change;
 use super::yaml::Path;
 
 /// Adds a tenant, in `tenants/<name>/tenant.yaml`.
@@ -80,6 +81,31 @@ pub fn set_organisation(
 ) -> Result<(), Refused> {
     let there = existing(draft, tenant)?;
     draft.set(&there.origin, ["spec", "organisation"], organisation)
+}
+
+/// Says that nothing is kept any longer of a subscription that ended.
+pub fn purge(draft: &mut Draft<'_>, tenant: &Name, name: &Name) -> Result<(), Refused> {
+    let there = existing(draft, tenant)?;
+    if draft.subscription(tenant, name).is_some() {
+        let why = format!("the subscription `{name}` of `{tenant}` has not ended: remove it first");
+        return Err(Refused::Because(why));
+    }
+    if there.spec.purged.contains(name) {
+        return Ok(());
+    }
+    let path = Path::from(["spec", "purged"]);
+    draft.edit(&there.origin, &Change::Append(path, name.as_str().into()))
+}
+
+/// Whoever comes back under a name has what is kept of it from then on.
+pub(super) fn keep_again(draft: &mut Draft<'_>, tenant: &Name, name: &Name) -> Result<(), Refused> {
+    let there = existing(draft, tenant)?;
+    if !there.spec.purged.contains(name) {
+        return Ok(());
+    }
+    let mut purged = there.spec.purged.clone();
+    purged.remove(name);
+    put(draft, &there, "purged", sparse(&purged))
 }
 
 /// Removes the tenant with everything in its folder.

@@ -1,5 +1,7 @@
 //! `Tenant`: a customer.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -21,6 +23,10 @@ pub struct Tenant {
     pub branding: Option<Branding>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_account: Option<String>,
+    /// Subscriptions that ended and of which nothing is kept any longer, whatever the policy of
+    /// their packages says: volumes, databases, backups, and the namespace around them are deleted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub purged: BTreeSet<Name>,
 }
 
 /// Somebody who gets our mail.

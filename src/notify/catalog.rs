@@ -71,6 +71,8 @@ pub const ALL: &[Template] = templates! {
         r#"{"payment": "0197a1b2-0000-7000-8000-000000000004", "order": "0197a1b2-0000-7000-8000-000000000002", "amount": "1990000.00 IDR", "provider": "midtrans", "paidAt": "2026-11-21T03:04:05Z"}"#;
     "payment-received": "A payment arrived",
         r#"{"payment": "0197a1b2-0000-7000-8000-000000000004", "order": null, "amount": "1990000.00 IDR", "provider": "midtrans", "paidAt": "2026-11-21T03:04:05Z"}"#;
+    "purged": "What was kept of a subscription that ended is deleted",
+        r#"{"subscription": "acme/school", "backup": "acme-school-2026-11-21"}"#;
     "renews": "A subscription will be renewed from the wallet",
         LIFE;
     "reset": "Somebody wants to set a new password",

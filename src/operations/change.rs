@@ -69,6 +69,11 @@ pub enum Change {
     Remove {
         name: Name,
     },
+    /// Nothing is kept any longer of a subscription that ended; `backup` is the last one that was.
+    Purge {
+        name: Name,
+        backup: Option<String>,
+    },
     Domains {
         name: Name,
         domains: Vec<String>,
@@ -115,6 +120,7 @@ impl Change {
             Self::EndWithPeriod { ends: true, .. } => "cancel",
             Self::EndWithPeriod { ends: false, .. } => "resume",
             Self::Remove { .. } => "remove",
+            Self::Purge { .. } => "purge",
             Self::Domains { .. } => "domains",
             Self::Restart { .. } => "restart",
             Self::Hold { .. } => "hold",
@@ -136,6 +142,7 @@ impl Change {
             | Self::Extend { name, .. }
             | Self::EndWithPeriod { name, .. }
             | Self::Remove { name }
+            | Self::Purge { name, .. }
             | Self::Domains { name, .. }
             | Self::Restart { name }
             | Self::Hold { name, .. }
@@ -162,6 +169,7 @@ impl Change {
             }
             Self::EndWithPeriod { name, ends: false } => format!("{tenant}: {name} goes on"),
             Self::Remove { name } => format!("{tenant}: remove {name}"),
+            Self::Purge { name, .. } => format!("{tenant}: keep nothing of {name} any longer"),
             Self::Domains { name, .. } => format!("{tenant}: the domains of {name}"),
             Self::Restart { name } => format!("{tenant}: restart {name}"),
             Self::Hold { name, .. } => format!("{tenant}: hold {name}"),
@@ -214,6 +222,7 @@ impl Change {
                 subscriptions::set_cancel_at_period_end(draft, tenant, name, *ends)
             }
             Self::Remove { name } => subscriptions::remove(draft, tenant, name),
+            Self::Purge { name, .. } => tenants::purge(draft, tenant, name),
             Self::Domains { name, domains } => {
                 subscriptions::set_domains(draft, tenant, name, domains)
             }
@@ -245,6 +254,10 @@ impl Change {
         match self {
             Self::Open { name, .. } | Self::Restart { name } => find(name).is_some(),
             Self::Close { name } | Self::Remove { name } => find(name).is_none(),
+            Self::Purge { name, .. } => configuration
+                .tenants
+                .get(tenant)
+                .is_some_and(|tenant| tenant.spec.purged.contains(name)),
             Self::Scale { name, package, .. } => {
                 find(name).is_some_and(|spec| spec.package == *package)
             }
@@ -276,6 +289,17 @@ impl Change {
     /// for are sold however well the pods are.
     pub fn waits_for_convergence(&self) -> bool {
         !matches!(self, Self::PayThrough { .. } | Self::Extend { .. } | Self::Clear { .. })
+    }
+
+    /// What is to be remembered of it once it is done, where that is more than that it was.
+    pub fn remembered(&self) -> Option<String> {
+        let Self::Purge { name, backup } = self else { return None };
+        Some(match backup {
+            Some(backup) => {
+                format!("all that was kept of {name} is deleted, its last backup {backup} included")
+            }
+            None => format!("all that was kept of {name} is deleted; no backup of it was known"),
+        })
     }
 
     /// A task for a subscription, under a name that no other has: the same id is the same task.

@@ -68,7 +68,10 @@ pub(super) async fn succeed(
     if let Some(backup) = came.left {
         tell::backup_done(db, operation, backup, now).await?;
     }
-    operation::enter(db, operation, State::Succeeded, came.left, now).await
+    tell::purged(db, operation, now).await?;
+    let remembered = operation.intent.change.remembered();
+    let message = came.left.or(remembered.as_deref());
+    operation::enter(db, operation, State::Succeeded, message, now).await
 }
 
 async fn fulfil(

@@ -117,6 +117,23 @@ pub(super) async fn backup_done(
     Ok(())
 }
 
+/// What was kept of a subscription that ended is deleted.
+pub(super) async fn purged(
+    db: &mut PgConnection,
+    operation: &Operation,
+    now: Timestamp,
+) -> Result<(), OperationError> {
+    let Change::Purge { name, backup } = &operation.intent.change else { return Ok(()) };
+    let tenant = &operation.intent.tenant;
+    let mut values = json!({ "subscription": format!("{tenant}/{name}") });
+    if let Some(backup) = backup {
+        values["backup"] = json!(backup);
+    }
+    let fact = operation.id.to_string();
+    accounts::tell_tenant(db, "purged", &fact, tenant, &values, now).await?;
+    Ok(())
+}
+
 /// A backup failed, or another thing to do once: customers are told of backups, and operators of
 /// whatever it is.
 pub(super) async fn task_failed(

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::model::Name;
 use crate::model::Resource;
 use crate::model::ResourceId;
 use crate::model::resource::OnDelete;
@@ -310,32 +311,63 @@ struct Leaving<'a> {
     inhabited: BTreeSet<&'a str>,
     /// Namespaces that go, and take with them what stands in them.
     going: BTreeSet<&'a str>,
+    /// Subscriptions of which nothing is kept any longer.
+    purged: &'a BTreeSet<Name>,
+    /// Namespaces in which something of these stands.
+    given_up: BTreeSet<&'a str>,
 }
 
 impl<'a> Leaving<'a> {
-    fn of(desired: &'a [Outline], inventory: &'a Inventory) -> Self {
+    fn of(desired: &'a [Outline], observed: &'a Observed) -> Self {
+        let Observed { inventory, purged, .. } = observed;
         let asked: HashSet<&ResourceId> = desired.iter().map(|outline| &outline.id).collect();
         let mut entries: Vec<(&ResourceId, &Entry)> =
             inventory.entries.iter().filter(|(id, _)| !asked.contains(id)).collect();
-        if entries.is_empty() {
-            return Self { entries, inhabited: BTreeSet::new(), going: BTreeSet::new() };
-        }
         entries.sort_by(|one, other| (other.1.stage, other.0).cmp(&(one.1.stage, one.0)));
-        let stays = entries.iter().filter(|(_, entry)| entry.on_delete != OnDelete::Delete);
-        let inhabited: BTreeSet<&str> =
-            asked.into_iter().chain(stays.map(|(id, _)| *id)).map(|id| &*id.namespace).collect();
-        let going = entries
+        let nothing = BTreeSet::new();
+        let (inhabited, going, given_up) = (nothing.clone(), nothing.clone(), nothing);
+        let mut leaving = Self { entries, inhabited, going, purged, given_up };
+        if leaving.entries.is_empty() {
+            return leaving;
+        }
+        let purged = leaving.entries.iter().filter(|(_, entry)| leaving.is_purged(entry));
+        leaving.given_up = purged.map(|(id, _)| &*id.namespace).collect();
+        let stays = leaving
+            .entries
             .iter()
-            .filter(|(id, entry)| id.is_namespace() && entry.on_delete == OnDelete::Delete)
-            .map(|(id, _)| &*id.name)
-            .filter(|name| !inhabited.contains(name))
-            .collect();
-        Self { entries, inhabited, going }
+            .filter(|(id, entry)| leaving.policy(id, entry) != OnDelete::Delete);
+        leaving.inhabited =
+            asked.into_iter().chain(stays.map(|(id, _)| *id)).map(|id| &*id.namespace).collect();
+        let goes = |(id, entry): &&(&ResourceId, &Entry)| {
+            id.is_namespace()
+                && leaving.policy(id, entry) == OnDelete::Delete
+                && !leaving.inhabited.contains(&*id.name)
+        };
+        leaving.going = leaving.entries.iter().filter(goes).map(|(id, _)| &*id.name).collect();
+        leaving
+    }
+
+    /// Whether a commit says that nothing is kept of its subscription.
+    fn is_purged(&self, entry: &Entry) -> bool {
+        entry.subscription.as_ref().is_some_and(|name| self.purged.contains(name))
+    }
+
+    /// What becomes of a thing. A namespace is kept for the sake of what stands in it; once it is
+    /// announced that it goes, it does so even where that is gone already.
+    fn policy(&self, id: &ResourceId, entry: &Entry) -> OnDelete {
+        let given_up = || {
+            id.is_namespace()
+                && (self.given_up.contains(&*id.name) || (entry.leaving && !self.purged.is_empty()))
+        };
+        match entry.on_delete {
+            OnDelete::Keep if self.is_purged(entry) || given_up() => OnDelete::Delete,
+            policy => policy,
+        }
     }
 
     /// A namespace stays as long as anything in it does.
     fn keeps(&self, id: &ResourceId, entry: &Entry) -> bool {
-        entry.on_delete == OnDelete::Keep
+        self.policy(id, entry) == OnDelete::Keep
             || (id.is_namespace() && self.inhabited.contains(&*id.name))
     }
 
@@ -347,11 +379,12 @@ impl<'a> Leaving<'a> {
 
 /// Tells what would be deleted, had nobody a say in it; with it, whether that was announced.
 pub fn departing(desired: &[Outline], observed: &Observed) -> Vec<(ResourceId, bool)> {
-    let leaving = Leaving::of(desired, &observed.inventory);
+    let leaving = Leaving::of(desired, observed);
     leaving
         .entries
         .iter()
-        .filter(|(id, entry)| entry.on_delete == OnDelete::Delete && !leaving.keeps(id, entry))
+        .filter(|(id, entry)| leaving.policy(id, entry) == OnDelete::Delete)
+        .filter(|(id, entry)| !leaving.keeps(id, entry))
         .filter(|(id, _)| observed.live.get(*id).is_some_and(|live| live.set_aside().is_none()))
         .map(|(id, entry)| ((*id).clone(), entry.leaving))
         .collect()
@@ -359,7 +392,7 @@ pub fn departing(desired: &[Outline], observed: &Observed) -> Vec<(ResourceId, b
 
 /// Decides about what the inventory lists and no document asks for.
 fn unwanted(plan: &mut Plan, desired: &[Outline], observed: &Observed, deletions: &Deletions) {
-    let leaving = Leaving::of(desired, &observed.inventory);
+    let leaving = Leaving::of(desired, observed);
     // A job that another one replaces is nobody's loss. Where nothing replaces it, it waits with the
     // rest: taken away before an approval, it would run a second time after a revert.
     let goes_on =
@@ -379,7 +412,7 @@ fn unwanted(plan: &mut Plan, desired: &[Outline], observed: &Observed, deletions
             plan.blocked.push((id.clone(), "it is being deleted".into()));
         } else if let Some(until) = live.set_aside() {
             // Its loss was judged when it was set aside; what nobody is sure of still waits.
-            if due && until <= observed.at {
+            if due && (until <= observed.at || leaving.is_purged(entry)) {
                 let change = Change::Delete { api_version, uid: live.uid.clone() };
                 plan.steps.push(Step { id: id.clone(), change, due });
             } else {
@@ -396,7 +429,7 @@ fn unwanted(plan: &mut Plan, desired: &[Outline], observed: &Observed, deletions
             let due = due || !limits::counts(id);
             let (uid, now) = (live.uid.clone(), observed.at);
             let change = match live.aside {
-                Some(Aside::For(time)) => {
+                Some(Aside::For(time)) if !leaving.is_purged(entry) => {
                     Change::SetAside { uid, now, until: now.saturating_add(time).unwrap_or(now) }
                 }
                 _ => Change::Delete { api_version, uid },

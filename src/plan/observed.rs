@@ -1,6 +1,7 @@
 //! What is there: the inventory of what we own, and what was last seen of each thing.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::SignedDuration;
@@ -25,6 +26,8 @@ pub struct Observed {
     pub databases_away: Option<String>,
     /// When that is: what is set aside goes when its time has come.
     pub at: Timestamp,
+    /// Subscriptions of which nothing is kept any longer, because a commit says so.
+    pub purged: BTreeSet<Name>,
 }
 
 /// The list of what a unit owns. It lives in the cluster, and is written before what it lists.

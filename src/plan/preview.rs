@@ -360,6 +360,7 @@ fn as_left_by(rendered: &Rendered, now: Timestamp) -> Observed {
         live: ids().zip(rendered.resources.iter().map(live)).collect(),
         databases_away: None,
         at: now,
+        ..Observed::default()
     }
 }
 

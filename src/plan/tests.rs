@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::Digest;
-use crate::model::Name;
 use crate::model::UnitName;
 use crate::model::platform::DeletionLimit;
 use crate::model::resource::Stage;
@@ -334,6 +333,69 @@ fn a_namespace_stays_while_anything_in_it_is_kept() {
     let kept: Vec<String> = world.plan(&[]).kept.iter().map(ToString::to_string).collect();
     assert_eq!(kept, ["PersistentVolumeClaim/acme/data", "Namespace/acme"]);
     assert_eq!(world.observed.inventory.entries.len(), 2, "what is kept stays in the inventory");
+}
+
+#[test]
+fn what_is_purged_goes_whatever_its_policy_was_and_its_namespace_with_it() {
+    let name = |name: &str| Some(name.parse().unwrap());
+    let mut desired = acme();
+    desired.push(outline("Database/acme/db", Stage::Database, 1));
+    for kept in [0, 1, 4] {
+        desired[kept].on_delete = OnDelete::Keep;
+    }
+    for own in [1, 2, 3, 4] {
+        desired[own].subscription = name("school");
+    }
+    let database = desired[4].id.clone();
+    let mut world = World::default();
+    world.converge(&desired);
+    let for_thirty = Some(Aside::For(SignedDuration::from_hours(24 * 30)));
+    world.observed.live.get_mut(&database).expect("it was made").aside = for_thirty;
+    world.converge(&[]);
+    assert_eq!(world.observed.inventory.entries.len(), 3, "all three are kept");
+
+    world.observed.purged = ["blog".parse().unwrap()].into();
+    assert!(world.plan(&[]).steps.is_empty(), "another's purge is nothing to it");
+    world.observed.purged = ["school".parse().unwrap()].into();
+    let parked = plan(&[], &world.observed, &Deletions::Parked);
+    assert!(parked.steps.is_empty() && parked.parked.len() == 3, "the limit counts: {parked:?}");
+    assert_eq!(departing(&[], &world.observed).len(), 3);
+    assert_eq!(shown(&world.plan(&[])), ["- Database/acme/db", "- Namespace/acme"], "at once");
+
+    // A neighbour in the same namespace keeps what is its own.
+    let mut neighbour = world.observed.clone();
+    let claim = neighbour.inventory.entries.iter().find(|(id, _)| id.holds_data()).unwrap();
+    let (mut id, mut entry) = (claim.0.clone(), claim.1.clone());
+    (id.name, entry.subscription) = ("other".into(), name("blog"));
+    neighbour.live.insert(id.clone(), world.observed.live[claim.0].clone());
+    neighbour.inventory.entries.insert(id, entry);
+    let beside = plan(&[], &neighbour, &Deletions::Allowed);
+    assert_eq!(shown(&beside), ["- Database/acme/db", "- PersistentVolumeClaim/acme/data"]);
+    let kept: Vec<String> = beside.kept.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, ["PersistentVolumeClaim/acme/other", "Namespace/acme"]);
+
+    world.converge(&[]);
+    assert!(world.observed.live.is_empty() && world.observed.inventory.entries.is_empty());
+}
+
+#[test]
+fn a_purge_that_was_cut_short_goes_on_with_an_empty_namespace() {
+    let mut desired = acme();
+    for kept in &mut desired[..2] {
+        kept.on_delete = OnDelete::Keep;
+    }
+    desired[1].subscription = Some("school".parse().unwrap());
+    let mut world = World::default();
+    world.converge(&desired);
+    world.converge(&[]);
+    world.observed.purged = ["school".parse().unwrap()].into();
+    let announced = inventory::announcing(&[], &world.observed).expect("two are about to go");
+    world.observed.inventory = announced;
+    world.delete(&desired[1].id);
+    world.observed.inventory = inventory::after(&[], &world.observed);
+    assert_eq!(shown(&world.plan(&[])), ["- Namespace/acme"]);
+    world.observed.purged.clear();
+    assert!(world.plan(&[]).steps.is_empty(), "a revert keeps what is still there");
 }
 
 #[test]

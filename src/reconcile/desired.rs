@@ -3,6 +3,7 @@
 //! A unit that is broken in this commit keeps the state it had in the last good one.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -106,7 +107,7 @@ impl DesiredUnit {
             cluster: rendered.cluster.clone(),
             commit: commit.clone(),
             outlines: rendered.resources.iter().map(crate::model::Resource::outline).collect(),
-            digest: rendered.digest,
+            digest: with_purges(rendered.digest, &valid.tenant.spec.purged),
             phases: rendering.phases,
             next_change: rendering.next_change,
             at,
@@ -115,6 +116,11 @@ impl DesiredUnit {
             reads: rendering.reads,
             at_hand: Arc::new(Mutex::new(at_hand.then_some(rendered))),
         }
+    }
+
+    /// The subscriptions of which nothing is kept any longer.
+    pub fn purged(&self) -> &BTreeSet<Name> {
+        &self.valid.tenant.spec.purged
     }
 
     /// The bodies that are at hand, which they are no longer.
@@ -236,6 +242,11 @@ pub fn advance(previous: Option<&Desired>, snapshot: &Snapshot, now: Timestamp) 
         rendered,
         checked: Arc::new(checked),
     }
+}
+
+/// What is given up is asked for, too: no resource says it.
+fn with_purges(digest: Digest, purged: &BTreeSet<Name>) -> Digest {
+    if purged.is_empty() { digest } else { Digest::of_json(&(digest, purged)) }
 }
 
 /// Whether the clock has passed the time at which the unit changes by itself.

@@ -73,9 +73,15 @@ pub struct Known {
 }
 
 impl Known {
-    /// What is there at a time, with the inventory as we know it.
-    pub fn complete(&self, observed: Observed, at: Timestamp) -> Observed {
-        Observed { inventory: self.inventory.clone(), at, ..observed }
+    /// What is there at a time, with the inventory as we know it, and what nobody keeps any longer.
+    pub fn complete(
+        &self,
+        observed: Observed,
+        desired: Option<&DesiredUnit>,
+        at: Timestamp,
+    ) -> Observed {
+        let purged = desired.map(|desired| desired.purged().clone()).unwrap_or_default();
+        Observed { inventory: self.inventory.clone(), at, purged, ..observed }
     }
 }
 
@@ -136,7 +142,7 @@ async fn advance<T: Target>(
         let Some(observed) = target.things(&order.unit) else {
             return Err(later("the cluster is not seen as a whole yet"));
         };
-        let observed = known.complete(observed, order.now);
+        let observed = known.complete(observed, order.desired.as_deref(), order.now);
         let deletions = permitted(order, outlines, &observed);
         let plan = plan(outlines, &observed, &deletions);
         announce(order, target, known, outlines, &observed).await?;

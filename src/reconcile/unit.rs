@@ -112,7 +112,7 @@ impl Unit {
         deletions: &Deletions,
         now: Timestamp,
     ) -> Look {
-        let observed = known.complete(observed, now);
+        let observed = known.complete(observed, self.desired.as_deref(), now);
         let outlines = self.outlines();
         let ids = departing(outlines, &observed);
         let departure = (!ids.is_empty()).then(|| Departure {

@@ -119,6 +119,37 @@ fn a_name_that_is_taken_or_missing_is_refused() {
 }
 
 #[test]
+fn what_ended_is_purged_by_its_name_and_kept_again_when_it_comes_back() {
+    let (acme, blog) = (name("acme"), name("blog"));
+    changes(
+        "acme",
+        |draft| {
+            tenants::purge(draft, &acme, &name("shop"))?;
+            tenants::purge(draft, &acme, &blog)?;
+            tenants::purge(draft, &acme, &blog)
+        },
+        "tenants/acme/tenant.yaml\n+  purged: [shop, blog]\n",
+    );
+    // Written and taken back in one draft, its tenant reads as before.
+    changes(
+        "acme",
+        |draft| {
+            tenants::purge(draft, &acme, &blog)?;
+            subscriptions::add(draft, &blog, &a_subscription("acme"))
+        },
+        "tenants/acme/blog.yaml is new\n\
+         +apiVersion: tenantry.dev/v1\n+kind: Subscription\n+metadata:\n+  name: blog\n+spec:\n+  \
+         tenant: acme\n+  package: n8n\n+  subdomain: acme\n+  starts: 2026-11-21\n+  paidThrough: 2026-12-20\n\
+         tenants/acme/tenant.yaml\n",
+    );
+    refuses(
+        "acme",
+        |draft| tenants::purge(draft, &acme, &name("school")),
+        "the subscription `school` of `acme` has not ended: remove it first",
+    );
+}
+
+#[test]
 fn nobody_changes_another_s() {
     refuses(
         "acme",

@@ -50,6 +50,7 @@ mod raise_not_sold;
 mod empty_term;
 mod expiry_before_start;
 mod cancelled_without_end;
+mod purged_subscription;
 mod ill_formed_cron;
 mod missing_backup;
 mod missing_check;

@@ -121,6 +121,7 @@ pub(super) fn new_tenant(person: &Person) -> model::Tenant {
         cluster: None,
         branding: None,
         billing_account: None,
+        purged: BTreeSet::new(),
     }
 }
 

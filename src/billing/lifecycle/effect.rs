@@ -89,9 +89,7 @@ pub enum Effect {
     Remove {
         retained_until: Option<Date>,
     },
-    /// Ask a second person to agree to the purge.
-    AskToPurge,
-    /// Delete the last backup.
+    /// Commit that nothing is kept of it any longer, its last backup included.
     Purge,
 }
 
@@ -132,7 +130,6 @@ impl Due {
             Effect::LiftOverdue => on("lift", day),
             Effect::TakeFinalBackup => on("final-backup", day),
             Effect::Remove { .. } => on("remove", day),
-            Effect::AskToPurge => on("ask-to-purge", day),
             Effect::Purge => on("purge", day),
         };
         Self { key, effect }

@@ -1,4 +1,4 @@
-//! The end: the last backup, the removal by a commit, and, much later, the purge.
+//! The end: the last backup, the removal by a commit, and, much later, the purge by another one.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -51,23 +51,13 @@ pub(super) fn end(facts: &Facts<'_>, paid_until: Date, due: &mut Vec<Due>) {
     }
 }
 
-/// After the commit that removed it: who it was is told, and in the end the last backup goes.
+/// After the commit that removed it: who it was is told, and in the end what is kept of it goes.
 pub(super) fn after_removal(facts: &Facts<'_>, now: Timestamp) -> Result<Vec<Due>, CalendarError> {
     let Some(removal) = facts.removal else { return Ok(Vec::new()) };
     let mail = Effect::Mail { template: Template::Ended, about: None, day: 0 };
     let mut due = vec![Due::of(facts, mail, removal.on)];
-    let wrong = |_| CalendarError::EndOfCalendar(removal.on);
-    let mut retained = removal.on.checked_add(facts.lifecycle.retention.span()).map_err(wrong)?;
-    // What was promised when the term was bought is kept, however early it was cancelled.
-    if let Some(paid_until) = facts.paid_until {
-        let grace = paid_until.checked_add(facts.lifecycle.grace.span()).map_err(wrong)?;
-        let promised = grace.checked_add(facts.lifecycle.retention.span()).map_err(wrong)?;
-        retained = retained.max(promised);
-    }
-    let verified = facts.final_backup == FinalBackup::Verified;
-    if now >= start_of_day(retained, facts.zone)? && verified && !removal.frozen {
-        let effect = if removal.approved { Effect::Purge } else { Effect::AskToPurge };
-        due.push(Due::of(facts, effect, removal.on));
+    if now >= start_of_day(removal.retained_until, facts.zone)? {
+        due.push(Due::of(facts, Effect::Purge, removal.on));
     }
     Ok(due)
 }
@@ -76,7 +66,8 @@ pub(super) fn after_removal(facts: &Facts<'_>, now: Timestamp) -> Result<Vec<Due
 #[derive(Clone, Copy, Debug)]
 pub struct PurgeLimits {
     pub per_hour: usize,
-    /// Percent of all subscriptions: were more due at once, something is wrong and none goes.
+    /// Percent of all subscriptions, and never less than `per_hour`: were more due at once,
+    /// something is wrong and none goes.
     pub at_once: u8,
 }
 
@@ -87,7 +78,8 @@ pub fn purges_allowed(
     in_this_hour: usize,
     limits: PurgeLimits,
 ) -> usize {
-    // One is always few: a young business would never purge otherwise.
-    let few = (subscriptions.saturating_mul(usize::from(limits.at_once)) / 100).max(1);
+    // A young business would never purge otherwise.
+    let few =
+        (subscriptions.saturating_mul(usize::from(limits.at_once)) / 100).max(limits.per_hour);
     if due > few { 0 } else { due.min(limits.per_hour.saturating_sub(in_this_hour)) }
 }

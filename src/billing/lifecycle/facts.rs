@@ -47,15 +47,13 @@ pub enum FinalBackup {
     NotAsked,
 }
 
-/// A commit has removed the subscription; its last backup is kept for a while.
+/// A commit has removed the subscription; what its policy keeps is kept for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Removal {
     /// The day of the commit that removed it.
     pub on: Date,
-    /// Somebody else, or another key, has agreed to the purge.
-    pub approved: bool,
-    /// Nothing is purged for now, by order of an operator.
-    pub frozen: bool,
+    /// The first day on which nothing has to be kept any longer.
+    pub retained_until: Date,
 }
 
 /// What is known. All days are those of `zone`.

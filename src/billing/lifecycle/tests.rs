@@ -261,35 +261,14 @@ fn a_cancelled_subscription_ends_without_invoice_or_reminders() {
 }
 
 #[test]
-fn the_last_backup_is_purged_after_retention_by_two_and_not_while_frozen() {
-    let removed = |change: fn(&mut Facts<'_>)| Life::with(change);
-    let approved = removed(|facts| {
-        facts.final_backup = FinalBackup::Verified;
-        facts.removal = Some(Removal { on: date(2026, 3, 31), approved: true, frozen: false });
+fn what_is_kept_is_purged_after_retention_and_not_before() {
+    let removed = Life::with(|facts| {
+        let (on, retained_until) = (date(2026, 3, 31), date(2026, 6, 29));
+        facts.removal = Some(Removal { on, retained_until });
     });
     let mail = "mail:acme/school:2026-03-31:ended:0".to_owned();
-    assert_eq!(approved.keys(date(2026, 6, 28)), std::slice::from_ref(&mail));
-    assert_eq!(
-        approved.keys(date(2026, 6, 29)),
-        [mail.clone(), "purge:acme/school:2026-03-31".to_owned()]
-    );
-    let alone = removed(|facts| {
-        facts.final_backup = FinalBackup::Verified;
-        facts.removal = Some(Removal { on: date(2026, 3, 31), approved: false, frozen: false });
-    });
-    assert_eq!(
-        alone.keys(date(2027, 1, 1)),
-        [mail.clone(), "ask-to-purge:acme/school:2026-03-31".to_owned()]
-    );
-    let frozen = removed(|facts| {
-        facts.final_backup = FinalBackup::Verified;
-        facts.removal = Some(Removal { on: date(2026, 3, 31), approved: true, frozen: true });
-    });
-    assert_eq!(frozen.keys(date(2027, 1, 1)), std::slice::from_ref(&mail));
-    let unverified = removed(|facts| {
-        facts.removal = Some(Removal { on: date(2026, 3, 31), approved: true, frozen: false });
-    });
-    assert_eq!(unverified.keys(date(2027, 1, 1)), [mail]);
+    assert_eq!(removed.keys(date(2026, 6, 28)), std::slice::from_ref(&mail));
+    assert_eq!(removed.keys(date(2026, 6, 29)), [mail, "purge:acme/school:2026-03-31".to_owned()]);
 }
 
 #[test]
@@ -299,7 +278,8 @@ fn when_too_many_would_be_purged_at_once_none_is() {
     assert_eq!(purges_allowed(5, 100, 2, limits), 1);
     assert_eq!(purges_allowed(5, 100, 9, limits), 0);
     assert_eq!(purges_allowed(6, 100, 0, limits), 0);
-    assert_eq!(purges_allowed(1, 2, 0, limits), 1);
+    assert_eq!(purges_allowed(3, 10, 0, limits), 3, "a few are always few");
+    assert_eq!(purges_allowed(1, 2, 0, PurgeLimits { per_hour: 0, ..limits }), 0, "frozen");
 }
 
 #[test]

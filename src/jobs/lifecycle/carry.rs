@@ -51,9 +51,6 @@ pub(super) async fn out(
     due: &Due,
 ) -> Result<Outcome, JobError> {
     let (id, now) = (&subject.id, ground.now);
-    if let Some(why) = missing(due) {
-        return Ok(Outcome::Cannot(format!("{id}: {why}")));
-    }
     let asks = matches!(due.effect, Effect::AskGateway { .. });
     if asks {
         // Outside of any transaction: a gateway may take its time.
@@ -90,8 +87,7 @@ pub(super) async fn out(
         | Effect::LiftOverdue
         | Effect::TakeFinalBackup
         | Effect::Remove { .. } => {
-            // It follows from the key, so that there is one of it.
-            let operation = own::id_of(&[due.key.as_str(), &attempt.to_string()]);
+            let operation = operation_of(due, attempt);
             let change = change(&known, &due.effect, operation, now);
             let what = (&id.tenant, change);
             let by = (operation, due.key.as_str());
@@ -99,7 +95,7 @@ pub(super) async fn out(
             done::became(&mut transaction, &due.key, attempt, operation, now).await?;
             Outcome::Done
         }
-        Effect::ApplyChange { .. } | Effect::AskToPurge | Effect::Purge => Outcome::Nothing,
+        Effect::ApplyChange { .. } | Effect::Purge => Outcome::Nothing,
     };
     if outcome == Outcome::Done {
         transaction.commit().await?;
@@ -107,14 +103,9 @@ pub(super) async fn out(
     Ok(outcome)
 }
 
-/// Why something cannot be carried out, where nothing could. It is never pretended.
-fn missing(due: &Due) -> Option<&'static str> {
-    match due.effect {
-        Effect::AskToPurge | Effect::Purge => {
-            Some("its last backup may go by now, and nothing here can delete one: do it by hand")
-        }
-        _ => None,
-    }
+/// The operation that an effect becomes. It follows from the key, so that there is one of it.
+fn operation_of(due: &Due, attempt: i32) -> Uuid {
+    own::id_of(&[due.key.as_str(), &attempt.to_string()])
 }
 
 async fn make_invoice(
@@ -231,17 +222,14 @@ async fn mail(
     }
 }
 
-/// Tells everybody of a tenant that a subscription is gone, and what is kept of it how long.
+/// Tells everybody of a tenant that a subscription is gone, and which backup of it is kept how long.
 pub(super) async fn tell_end(
     ground: &Ground,
     id: &SubscriptionId,
     due: &Due,
-    kept: Option<&(String, Date)>,
+    kept: Option<(&str, Date)>,
 ) -> Result<Outcome, JobError> {
     let now = ground.now;
-    if let Some(why) = missing(due) {
-        return Ok(Outcome::Cannot(format!("{id}: {why}")));
-    }
     let mut transaction = ground.accounts.begin().await?;
     if done::claim(&mut transaction, id, due, now).await?.is_none() {
         return Ok(Outcome::Nothing);
@@ -254,6 +242,34 @@ pub(super) async fn tell_end(
     }
     let tenant = &id.tenant;
     accounts::tell_tenant(&mut transaction, word, &fact, tenant, &values, now).await?;
+    transaction.commit().await?;
+    Ok(Outcome::Done)
+}
+
+/// Asks that nothing is kept any longer of a subscription that ended.
+pub(super) async fn purge(
+    ground: &Ground,
+    id: &SubscriptionId,
+    due: &Due,
+    backup: Option<String>,
+) -> Result<Outcome, JobError> {
+    let (configuration, now) = (&ground.documents()?.configuration, ground.now);
+    if !configuration.tenants.contains_key(&id.tenant) {
+        let why = format!(
+            "{id}: nothing has to be kept of it any longer, and the document of its tenant, which \
+             would say so, is gone: bring that back, or delete by hand what the inventory lists"
+        );
+        return Ok(Outcome::Cannot(why));
+    }
+    let mut transaction = ground.accounts.begin().await?;
+    let Some(attempt) = done::claim(&mut transaction, id, due, now).await? else {
+        return Ok(Outcome::Nothing);
+    };
+    let operation = operation_of(due, attempt);
+    let what = (&id.tenant, Change::Purge { name: id.name.clone(), backup });
+    let by = (operation, due.key.as_str());
+    own::accept(&mut transaction, configuration, what, by, now).await?;
+    done::became(&mut transaction, &due.key, attempt, operation, now).await?;
     transaction.commit().await?;
     Ok(Outcome::Done)
 }

@@ -1,5 +1,7 @@
 //! What was done already, by the key of the effect.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -124,6 +126,31 @@ pub(super) async fn last_backup(
     .fetch_optional(db)
     .await?;
     Ok(last.map(|(backup, days)| (backup, days.and_then(|days| days.parse().ok()))))
+}
+
+/// When what was kept of subscriptions was last purged, by their names.
+pub(super) async fn purged(db: &mut PgConnection) -> Result<BTreeMap<String, Timestamp>, JobError> {
+    let rows: Vec<(String, jiff_sqlx::Timestamp)> = sqlx::query_as(
+        "select format('%s/%s', tenant, subscription), max(ended_at) from operation
+         where kind = 'purge' and state = 'succeeded' group by tenant, subscription",
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|(id, at)| (id, at.to_jiff())).collect())
+}
+
+/// How many purges were asked for within the last hour.
+pub(super) async fn purges_of_this_hour(
+    db: &mut PgConnection,
+    now: Timestamp,
+) -> Result<usize, JobError> {
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from operation where kind = 'purge' and created_at > $1",
+    )
+    .bind(stamp(now - SignedDuration::from_hours(1)))
+    .fetch_one(db)
+    .await?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 /// Which changes of a subscription's document failed lately, and why.

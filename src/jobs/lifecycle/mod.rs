@@ -4,7 +4,8 @@
 //! ```text
 //! documents, terms, invoices, wallet, payments ──► facts ──► due ──► invoice, renewal  (ledger)
 //!        ▲                                                     ├───► mail              (outbox)
-//!        └──────────── commit ◄── operation ◄──────────────────┘     hold, lift, days, last backup, removal (operations)
+//!        └──────────── commit ◄── operation ◄──────────────────┘     hold, lift, days, last backup, removal,
+//!                                                               purge (operations)
 //! ```
 //!
 //! What cannot be done here is a finding of the run, and never pretended.
@@ -13,34 +14,23 @@ mod carry;
 mod done;
 mod facts;
 mod given;
+mod removed;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use jiff::Span;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::Ground;
 use super::Job;
 use super::JobError;
 use super::Report;
 use super::Schedule;
-use crate::billing::calendar::Anchor;
-use crate::billing::calendar::day_of;
 use crate::billing::lifecycle::Due;
-use crate::billing::lifecycle::Facts;
-use crate::billing::lifecycle::FinalBackup;
-use crate::billing::lifecycle::Removal;
-use crate::billing::lifecycle::due;
 use crate::billing::terms;
 use crate::billing::terms::BoughtTerm;
 use crate::model::SubscriptionId;
-use crate::model::money::Money;
-use crate::model::platform::Lifecycle;
 use crate::model::subscription::HoldReason;
-use crate::model::term::Term;
 use crate::operations::pricing::Shop;
 
 use carry::Outcome;
@@ -92,7 +82,7 @@ async fn live(ground: Ground) -> Result<Report, JobError> {
             carried += counted(one, &subject.id, &mut report.findings)?;
         }
     }
-    carried += removed(&ground, &platform.spec.lifecycle, &sold, &mut report.findings).await?;
+    carried += removed::follow(&ground, platform, &sold, &mut report.findings).await?;
     report.summary = format!("{carried} done, {looked} looked at");
     Ok(report)
 }
@@ -179,89 +169,4 @@ async fn new(
         }
     }
     Ok(new)
-}
-
-/// What follows for subscriptions whose documents are gone.
-async fn removed(
-    ground: &Ground,
-    lifecycle: &Lifecycle,
-    sold: &BTreeMap<SubscriptionId, BoughtTerm>,
-    findings: &mut Vec<String>,
-) -> Result<usize, JobError> {
-    let (zone, now) = (ground.zone(), ground.now);
-    let mut carried = 0;
-    for (id, last) in sold.iter().filter(|(_, last)| last.deadlines.purge_after > now) {
-        let mut connection = ground.database().pool().acquire().await?;
-        let Some(at) = facts::removed_at(&mut connection, id, now).await? else {
-            findings.push(format!(
-                "{id}: days of it are sold, and its document is gone without an operation: look who removed it"
-            ));
-            continue;
-        };
-        let on = day_of(at, &zone);
-        let kept = done::last_backup(&mut connection, id, at).await?;
-        let kept =
-            kept.map(|(backup, days)| (backup, kept_until(last, on, days, lifecycle, &zone)));
-        let due = after_removal(id, last, on, ground, lifecycle)?;
-        for due in new(&mut connection, due, ground).await? {
-            match carry::tell_end(ground, id, &due, kept.as_ref()).await? {
-                Outcome::Done => carried += 1,
-                Outcome::Nothing => {}
-                Outcome::Cannot(why) => findings.push(why),
-            }
-        }
-    }
-    Ok(carried)
-}
-
-/// Up to which day a last backup is kept: as long as somebody said, or else as the platform says,
-/// and not shorter than was promised when the days were sold.
-fn kept_until(
-    last: &BoughtTerm,
-    removed: Date,
-    days: Option<i64>,
-    lifecycle: &Lifecycle,
-    zone: &TimeZone,
-) -> Date {
-    if let Some(days) = days {
-        return removed.checked_add(Span::new().days(days)).unwrap_or(Date::MAX);
-    }
-    let kept = removed.checked_add(lifecycle.retention.span()).unwrap_or(Date::MAX);
-    kept.max(day_of(last.deadlines.purge_after, zone))
-}
-
-/// What is due for a subscription that was removed on a day.
-fn after_removal(
-    id: &SubscriptionId,
-    last: &BoughtTerm,
-    on: Date,
-    ground: &Ground,
-    lifecycle: &Lifecycle,
-) -> Result<Vec<Due>, JobError> {
-    let platform = ground.documents()?.configuration.platform.as_ref();
-    let currency = platform.map(|platform| platform.spec.currency).ok_or(JobError::NoDocuments)?;
-    let facts = Facts {
-        subscription: id,
-        zone: &ground.zone(),
-        // Nothing is sold any more.
-        anchor: &Anchor::new(last.anchor, Term::days(1))?,
-        lifecycle,
-        paid_until: Some(last.period.end),
-        written_through: None,
-        overdue_since: None,
-        trial: false,
-        renews: false,
-        renewal_wanted: false,
-        cancelled: None,
-        change: None,
-        wallet: Money::zero(currency),
-        payment_in_flight: false,
-        gateway_asked: true,
-        invoice: None,
-        exempt: false,
-        final_backup: FinalBackup::Missing,
-        removal: Some(Removal { on, approved: false, frozen: false }),
-        total: &|_| None,
-    };
-    Ok(due(&facts, ground.now)?)
 }

@@ -46,6 +46,7 @@ mod raise_not_sold;
 mod empty_term;
 mod expiry_before_start;
 mod cancelled_without_end;
+mod purged_subscription;
 mod ill_formed_cron;
 
 mod missing_backup;
@@ -151,6 +152,7 @@ pub(super) const RULES: &[Rule] = &[
     empty_term::RULE,
     expiry_before_start::RULE,
     cancelled_without_end::RULE,
+    purged_subscription::RULE,
     ill_formed_cron::RULE,
     missing_backup::RULE,
     missing_check::RULE,

@@ -75,6 +75,18 @@ impl Shop {
             .unwrap();
     }
 
+    /// The customer ends their school: `now`, or at the `end` of what is paid for.
+    async fn cancel(&self, tenant: &str, when: &str) {
+        let path = format!("/subscriptions/{tenant}.kiteclass");
+        let token = self.portal.log_in(EMAIL).await.access;
+        let etag = self.etag(&path, &token).await;
+        let headers = [("if-match", etag.as_str())];
+        let path = format!("{path}?when={when}");
+        let answer = self.portal.client.send("DELETE", &path, &token, None, &headers).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        self.carry_out(tenant).await;
+    }
+
     fn document(&self, tenant: &str) -> String {
         self.repository.read(&format!("tenants/{tenant}/kiteclass.yaml"))
     }
@@ -325,17 +337,7 @@ async fn who_cancelled_is_neither_invoiced_nor_renewed_and_what_is_removed_is_to
     let Some(shop) = Shop::open().await else { return };
     let (_, tenant) = shop.with_a_month().await;
     shop.top_up(&tenant, "200.00 USD").await;
-    let path = format!("/subscriptions/{tenant}.kiteclass");
-    let cancel = async |when: &str| {
-        let token = shop.portal.log_in(EMAIL).await.access;
-        let etag = shop.etag(&path, &token).await;
-        let headers = [("if-match", etag.as_str())];
-        let path = format!("{path}?when={when}");
-        let answer = shop.portal.client.send("DELETE", &path, &token, None, &headers).await;
-        assert_eq!(answer.status, 202, "{}", answer.text);
-        shop.carry_out(&tenant).await;
-    };
-    cancel("end").await;
+    shop.cancel(&tenant, "end").await;
     for day in [date(2026, 12, 17), date(2026, 12, 23), date(2026, 12, 24)] {
         shop.noon(day);
         shop.live(&tenant).await;
@@ -343,7 +345,7 @@ async fn who_cancelled_is_neither_invoiced_nor_renewed_and_what_is_removed_is_to
     assert_eq!(shop.count("select count(*) from invoice").await, 1);
     assert!(shop.document(&tenant).contains("cancelAtPeriodEnd: true"));
     assert!(shop.document(&tenant).contains("paidThrough: 2026-12-23"), "the clock ends it");
-    cancel("now").await;
+    shop.cancel(&tenant, "now").await;
     shop.end_tasks(&tenant, TaskState::Done, "final.dump").await;
     shop.carry_out(&tenant).await;
     for _ in 0..2 {
@@ -351,6 +353,73 @@ async fn who_cancelled_is_neither_invoiced_nor_renewed_and_what_is_removed_is_to
         assert!(report.findings.iter().all(|finding| !finding.contains(&tenant)), "{report:?}");
     }
     assert_eq!(shop.portal.mails("ended", EMAIL).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_of_what_ended_goes_by_one_commit_when_it_was_kept_long_enough() {
+    let Some(shop) = Shop::open().await else { return };
+    let (_, tenant) = shop.with_a_month().await;
+    shop.cancel(&tenant, "now").await;
+    shop.end_tasks(&tenant, TaskState::Done, "final.dump").await;
+    shop.carry_out(&tenant).await;
+    let customer = || shop.repository.read(&format!("tenants/{tenant}/tenant.yaml"));
+    let promised: String = sqlx::query_scalar(
+        "select (max(purge_after) at time zone 'Asia/Ho_Chi_Minh')::date::text from subscription_term",
+    )
+    .fetch_one(&shop.portal.pool)
+    .await
+    .unwrap();
+    let promised: Date = promised.parse().unwrap();
+    assert!(promised > date(2027, 3, 1), "{promised}");
+    shop.noon(promised.yesterday().unwrap());
+    shop.live(&tenant).await;
+    assert_eq!(shop.portal.mails("ended", EMAIL).await, 1);
+    assert!(!customer().contains("purged"), "it was promised to be kept");
+
+    shop.noon(promised);
+    let before = shop.repository.head();
+    let runner = shop.runner(lifecycle()).await;
+    for _ in 0..2 {
+        runner.by_hand("lifecycle").await.unwrap();
+    }
+    assert_eq!(shop.portal.mails("purged", EMAIL).await, 0, "it is not told before it is so");
+    shop.carry_out(&tenant).await;
+    shop.live(&tenant).await;
+    assert!(customer().contains("  purged: [kiteclass]\n"), "{}", customer());
+    let log = ["log", "--format=%s", &format!("{before}..")];
+    let log = git(&shop.repository.git_folder(), &log).unwrap();
+    assert_eq!(log.matches("keep nothing of kiteclass any longer").count(), 1, "{log}");
+    assert_eq!(shop.portal.mails("purged", EMAIL).await, 1);
+    let remembered = "select count(*) from operation where kind = 'purge' and state = 'succeeded'
+         and message = 'all that was kept of kiteclass is deleted, its last backup final.dump included'";
+    assert_eq!(shop.count(remembered).await, 1);
+
+    // Whoever comes back under the same name has what is kept of it from then on.
+    let token = shop.portal.log_in(EMAIL).await.access;
+    shop.top_up(&tenant, "108.90 USD").await;
+    let answer = shop.order(&token, "kiteclass-basic", "lotus").await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    shop.carry_out(&tenant).await;
+    assert!(!customer().contains("purged"), "{}", customer());
+    shop.books_balance().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_may_be_deleted_nothing_is_purged_and_somebody_is_told() {
+    let Some(shop) = Shop::open().await else { return };
+    let (_, tenant) = shop.with_a_month().await;
+    shop.cancel(&tenant, "now").await;
+    shop.end_tasks(&tenant, TaskState::Done, "final.dump").await;
+    shop.carry_out(&tenant).await;
+    let path = "platform.yaml";
+    let frozen = shop.repository.read(path).replace("namespaces: 3", "namespaces: 0");
+    assert!(frozen.contains("namespaces: 0"), "{frozen}");
+    shop.repository.write(path, frozen).commit("nothing is deleted for now");
+    shop.noon(date(2028, 1, 1));
+    let report = shop.live(&tenant).await;
+    let told = report.findings.iter().any(|finding| finding.contains("deletions.limit.namespaces"));
+    assert!(told, "{report:?}");
+    assert_eq!(shop.count("select count(*) from operation where kind = 'purge'").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
