@@ -47,6 +47,11 @@ impl Period {
         self.start <= day && day < self.end
     }
 
+    /// Whether every day of another is one of its own.
+    pub fn covers(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// The last day of it, as a document's `paidThrough` says it.
     pub fn last_day(self) -> Date {
         self.end.yesterday().unwrap_or(self.end)
@@ -162,6 +167,24 @@ impl Anchor {
         Ok((number, self.period(number)?))
     }
 
+    /// The nominal periods that a term reaches into, each with those of its days that were sold.
+    /// Terms of days begin their own, where they begin.
+    pub fn parts(&self, sold: Period) -> Result<Vec<Part>, CalendarError> {
+        let anchor = match self.length {
+            Length::Days(_) => Self { first: sold.start, ..*self },
+            Length::Months(_) => *self,
+        };
+        let mut parts = Vec::new();
+        let mut start = sold.start;
+        while start < sold.end {
+            let (_, whole) = anchor.containing(start)?;
+            let end = whole.end.min(sold.end);
+            parts.push(Part { sold: Period { start, end }, whole });
+            start = end;
+        }
+        Ok(parts)
+    }
+
     /// What is sold from a day on.
     ///
     /// Terms of days simply begin there. Terms of months keep their anchor: between two boundaries
@@ -182,6 +205,13 @@ impl Anchor {
         let end = if and_whole { self.boundary(i64::from(number) + 2)? } else { whole.end };
         Ok(Stretch { sold: Period { start: day, end }, whole, and_whole })
     }
+}
+
+/// Days that were sold of one nominal period: all of it, or a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub sold: Period,
+    pub whole: Period,
 }
 
 /// What follows a term that is not renewed. Recorded when the term is bought, and shown then.
@@ -220,6 +250,27 @@ mod tests {
 
     fn anchor(first: Date, term: &str) -> Anchor {
         Anchor::new(first, term.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_term_reaches_into_the_nominal_periods_that_it_was_sold_of() {
+        let period = |start, end| Period { start, end };
+        let monthly = anchor(date(2026, 1, 31), "1 month");
+        let sold = period(date(2026, 3, 28), date(2026, 4, 30));
+        let (february, march) = (
+            period(date(2026, 2, 28), date(2026, 3, 31)),
+            period(date(2026, 3, 31), date(2026, 4, 30)),
+        );
+        let rest = Part { sold: period(sold.start, march.start), whole: february };
+        assert_eq!(monthly.parts(sold).unwrap(), [rest, Part { sold: march, whole: march }]);
+        // Thirty days begin where they begin, and what was given need not be whole.
+        let given = period(date(2026, 3, 10), date(2026, 4, 14));
+        let thirty = period(date(2026, 3, 10), date(2026, 4, 9));
+        let more = period(date(2026, 4, 9), date(2026, 5, 9));
+        let part = Part { sold: period(more.start, given.end), whole: more };
+        let parts = anchor(date(2026, 1, 31), "30 days").parts(given).unwrap();
+        assert_eq!(parts, [Part { sold: thirty, whole: thirty }, part]);
+        assert!(monthly.parts(period(date(2026, 1, 1), date(2026, 2, 1))).is_err());
     }
 
     #[test]

@@ -2,14 +2,14 @@
 //!
 //! Whole days of the billing zone; the day of the change is already at the new price. Two lines,
 //! each rounded, so that both can be read on an invoice: their difference may be one minor unit
-//! from the rounded difference, and it is theirs that counts.
+//! from the rounded difference, and it is theirs that counts. Where several periods are paid for,
+//! each is reckoned by itself.
 
-use jiff::civil::Date;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::calendar::Part;
 use super::calendar::Period;
-use super::calendar::days_between;
 use super::wire;
 use crate::model::arithmetic::ArithmeticError;
 use crate::model::money::Money;
@@ -17,8 +17,11 @@ use crate::model::money::Money;
 /// What cannot be prorated.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProrationError {
-    #[error("{day} is not in the period from {} up to {}: choose a day that is paid for", .period.start, .period.end)]
-    Outside { day: Date, period: Period },
+    #[error(
+        "the days from {} up to {} are not in the period from {} up to {}: choose days of one that is paid for",
+        .days.start, .days.end, .period.start, .period.end
+    )]
+    Outside { days: Period, period: Period },
     #[error(transparent)]
     Arithmetic(#[from] ArithmeticError),
 }
@@ -66,20 +69,20 @@ pub fn part(price: Money, remaining: i64, whole: i64) -> Result<Money, Arithmeti
     price.part(remaining, whole)
 }
 
-/// A change of price on a day of a nominal period, from the line in force to a new price.
+/// A change of price for some days of a nominal period, from the line in force to a new price.
 ///
 /// `whole` is the nominal period and is never cut down to when the subscription began in it:
 /// otherwise a late starter would pay more for a day.
 pub fn change(
-    day: Date,
+    days: Period,
     whole: Period,
     current: Line,
     new_price: Money,
 ) -> Result<Proration, ProrationError> {
-    if !whole.contains(day) {
-        return Err(ProrationError::Outside { day, period: whole });
+    let remaining = days.days();
+    if remaining < 1 || !whole.covers(days) {
+        return Err(ProrationError::Outside { days, period: whole });
     }
-    let remaining = days_between(day, whole.end);
     // Both in one currency, and the old one too.
     current.price.checked_sub(current.paid)?;
     new_price.checked_sub(current.price)?;
@@ -89,8 +92,24 @@ pub fn change(
     Ok(Proration { credit, charge, remaining, whole: whole.days() })
 }
 
+/// What was paid for each part of a term: its share of the price, and for the last all that is left.
+pub fn paid_for(price: Money, paid: Money, parts: &[Part]) -> Result<Vec<Money>, ArithmeticError> {
+    let mut left = paid;
+    let mut shares = Vec::with_capacity(parts.len());
+    for (index, of) in parts.iter().enumerate() {
+        let share = part(price, of.sold.days(), of.whole.days())?;
+        let is_last = index + 1 == parts.len();
+        let share =
+            if is_last { left } else { Money { minor: share.minor.min(left.minor), ..share } };
+        left = left.checked_sub(share)?;
+        shares.push(share);
+    }
+    Ok(shares)
+}
+
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
     use jiff::civil::date;
     use proptest::prelude::*;
 
@@ -106,6 +125,16 @@ mod tests {
 
     fn paid(price: Money) -> Line {
         Line { price, paid: price }
+    }
+
+    /// A change from a day up to the end of its period.
+    fn change(
+        day: Date,
+        whole: Period,
+        current: Line,
+        new_price: Money,
+    ) -> Result<Proration, ProrationError> {
+        super::change(Period { start: day, end: whole.end }, whole, current, new_price)
     }
 
     #[test]
@@ -159,11 +188,9 @@ mod tests {
     fn no_more_comes_back_than_was_paid() {
         let march = Period { start: date(2026, 3, 1), end: date(2026, 4, 1) };
         let coupon = Line { price: dong(299_000), paid: dong(50_000) };
-        let change = change(date(2026, 3, 2), march, coupon, dong(99_000)).unwrap();
-        assert_eq!(change.credit, dong(50_000));
-        let free = Line { price: dong(299_000), paid: dong(0) };
-        let change = super::change(date(2026, 3, 2), march, free, dong(99_000)).unwrap();
-        assert_eq!(change.credit, dong(0));
+        let back = |line| change(date(2026, 3, 2), march, line, dong(99_000)).unwrap().credit;
+        assert_eq!(back(coupon), dong(50_000));
+        assert_eq!(back(Line { price: dong(299_000), paid: dong(0) }), dong(0));
     }
 
     #[test]
@@ -183,6 +210,22 @@ mod tests {
         assert!(change(date(2026, 4, 1), march, line, dong(1)).is_err());
         assert!(change(date(2026, 2, 28), march, line, dong(1)).is_err());
         assert!(change(date(2026, 3, 1), march, line, money("1 USD")).is_err());
+    }
+
+    #[test]
+    fn of_a_term_that_reaches_into_two_periods_each_has_its_share_and_nothing_is_lost() {
+        let part = |start, end, whole_start| Part {
+            sold: Period { start, end },
+            whole: Period { start: whole_start, end },
+        };
+        let march = part(date(2026, 3, 28), date(2026, 4, 1), date(2026, 3, 1));
+        let april = part(date(2026, 4, 1), date(2026, 5, 1), date(2026, 4, 1));
+        // 24.95 × 4/31 = 3.219…, and a whole month.
+        let shares = paid_for(money("24.95 USD"), money("28.17 USD"), &[march, april]).unwrap();
+        assert_eq!(shares, [money("3.22 USD"), money("24.95 USD")]);
+        // Less was paid than the price: nobody gets more back than that.
+        let shares = paid_for(money("24.95 USD"), money("1 USD"), &[march, april]).unwrap();
+        assert_eq!(shares, [money("1 USD"), money("0 USD")]);
     }
 
     proptest! {

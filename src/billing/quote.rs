@@ -59,6 +59,9 @@ pub struct QuoteLine {
     /// Absent where the whole period is paid for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
+    /// Of a change: the days that the line is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<Period>,
     /// Net of taxes, rounded.
     #[serde(with = "wire::object")]
     pub amount: Money,
@@ -103,6 +106,8 @@ impl Quote {
 /// Why there is no quote.
 #[derive(Debug, thiserror::Error)]
 pub enum QuoteError {
+    #[error("no day is paid for that could change: renew it first")]
+    NothingPaid,
     #[error(transparent)]
     Price(#[from] PriceError),
     #[error(transparent)]
@@ -111,6 +116,14 @@ pub enum QuoteError {
     Proration(#[from] ProrationError),
     #[error(transparent)]
     Arithmetic(#[from] ArithmeticError),
+}
+
+/// Days that are paid for, of one nominal period, and what is in force in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaidDays {
+    pub days: Period,
+    pub whole: Period,
+    pub line: Line,
 }
 
 /// By which prices and taxes somebody is quoted.
@@ -133,41 +146,46 @@ impl Tariff<'_> {
         self.stretch(Purpose::Renewal, choice, stretch)
     }
 
-    /// What a change costs that is in force from a day on: the rest of what was paid for comes
-    /// back, and the rest at the new price is charged.
-    ///
-    /// `whole` is the nominal period of the day, and `current` what is in force in it.
+    /// What a change costs that is in force for all days that are paid for, in their order: of each
+    /// period the rest of what was paid comes back, and the rest at the new price is charged.
     pub fn change_now(
         &self,
-        from: (Choice<'_>, Line),
+        old: Choice<'_>,
         to: Choice<'_>,
-        day: Date,
-        whole: Period,
+        paid: &[PaidDays],
     ) -> Result<Quote, QuoteError> {
-        let (old, current) = from;
         let new_price = total(&price(to, self.raises)?)?;
-        let change = proration::change(day, whole, current, new_price)?;
-        let share = Some(Share { days: change.remaining, of: change.whole });
-        let mut lines = Vec::with_capacity(2);
-        if !change.credit.is_zero() {
+        let (Some(first), Some(last)) = (paid.first(), paid.last()) else {
+            return Err(QuoteError::NothingPaid);
+        };
+        let mut lines = Vec::with_capacity(2 * paid.len());
+        for PaidDays { days, whole, line } in paid {
+            let change = proration::change(*days, *whole, *line, new_price)?;
+            let share = Some(Share { days: change.remaining, of: change.whole });
+            // Which period a line is of, where there are several.
+            let of = if paid.len() > 1 { format!(", from {}", days.start) } else { String::new() };
+            if !change.credit.is_zero() {
+                lines.push(QuoteLine {
+                    item: Item::Package(old.name.clone()),
+                    text: format!("{}, unused{of}", old.package.title),
+                    quantity: 1,
+                    unit: line.price.checked_neg()?,
+                    share,
+                    days: Some(*days),
+                    amount: change.credit.checked_neg()?,
+                });
+            }
             lines.push(QuoteLine {
-                item: Item::Package(old.name.clone()),
-                text: format!("{}, unused", old.package.title),
+                item: Item::Package(to.name.clone()),
+                text: format!("{}{of}", to.package.title),
                 quantity: 1,
-                unit: current.price.checked_neg()?,
+                unit: new_price,
                 share,
-                amount: change.credit.checked_neg()?,
+                days: Some(*days),
+                amount: change.charge,
             });
         }
-        lines.push(QuoteLine {
-            item: Item::Package(to.name.clone()),
-            text: to.package.title.clone(),
-            quantity: 1,
-            unit: new_price,
-            share,
-            amount: change.charge,
-        });
-        let period = Period { start: day, end: whole.end };
+        let period = Period { start: first.days.start, end: last.days.end };
         self.quote(Purpose::ChangeNow, period, lines, new_price)
     }
 
@@ -237,6 +255,7 @@ fn quoted(line: &PriceLine, share: Option<Share>) -> Result<QuoteLine, Arithmeti
         quantity: line.quantity,
         unit: line.unit,
         share,
+        days: None,
         amount: share.map_or(Ok(full), |share| proration::part(full, share.days, share.of))?,
     })
 }
@@ -304,9 +323,11 @@ mod tests {
         Anchor::new(date(2026, 1, 31), "1 month".parse().unwrap()).unwrap()
     }
 
-    fn paid(minor: i64) -> Line {
-        let price = Money::new(minor, "VND".parse().unwrap());
-        Line { price, paid: price }
+    /// Days from one up to the end of their period, paid at its price.
+    fn paid(price: &str, start: Date, whole: Period) -> PaidDays {
+        let price: Money = price.parse().unwrap();
+        let days = Period { start, end: whole.end };
+        PaidDays { days, whole, line: Line { price, paid: price } }
     }
 
     #[test]
@@ -327,7 +348,11 @@ mod tests {
         let march = Period { start: date(2026, 3, 1), end: date(2026, 4, 1) };
         let quote = shop
             .tariff()
-            .change_now((shop.basic(), paid(299_000)), shop.standard(), date(2026, 3, 11), march)
+            .change_now(
+                shop.basic(),
+                shop.standard(),
+                &[paid("299000 VND", date(2026, 3, 11), march)],
+            )
             .unwrap();
         let lines: Vec<(&str, i64)> =
             quote.lines.iter().map(|line| (line.text.as_str(), line.amount.minor)).collect();
@@ -343,10 +368,73 @@ mod tests {
         let march = Period { start: date(2026, 3, 1), end: date(2026, 4, 1) };
         let quote = shop
             .tariff()
-            .change_now((shop.standard(), paid(599_000)), shop.basic(), date(2026, 3, 11), march)
+            .change_now(
+                shop.standard(),
+                shop.basic(),
+                &[paid("599000 VND", date(2026, 3, 11), march)],
+            )
             .unwrap();
         assert_eq!(quote.due().minor, 0);
         assert_eq!(quote.credit().minor, 203_226 + 20_322);
+    }
+
+    /// From a price to another in the middle of March, with April and May paid ahead.
+    fn paid_ahead(old: &str, new: &str, day: Date) -> Vec<i64> {
+        let mut shop = Shop::open();
+        (shop.basic, shop.standard) = (package("Basic", old), package("Standard", new));
+        let month = |month| Period { start: date(2026, month, 1), end: date(2026, month + 1, 1) };
+        let paid = [
+            paid(old, day, month(3)),
+            paid(old, date(2026, 4, 1), month(4)),
+            paid(old, date(2026, 5, 1), month(5)),
+        ];
+        let quote = shop.tariff().change_now(shop.basic(), shop.standard(), &paid).unwrap();
+        assert_eq!((quote.period.start, quote.period.end), (day, date(2026, 6, 1)));
+        let mut amounts: Vec<i64> = quote.lines.iter().map(|line| line.amount.minor).collect();
+        amounts.extend([quote.net.minor, quote.tax.minor]);
+        amounts
+    }
+
+    #[test]
+    fn what_is_paid_ahead_is_reckoned_period_by_period_to_the_minor_unit() {
+        // No decimals: 21/31, as in the vector of a single period, and two whole months.
+        assert_eq!(
+            paid_ahead("299000 VND", "599000 VND", date(2026, 3, 11)),
+            [-202_548, 405_774, -299_000, 599_000, -299_000, 599_000, 803_226, 80_322]
+        );
+        // Two: 24.95 × 8/31 = 6.4387, 49.95 × 8/31 = 12.8903; taxes of 10 % of each line.
+        assert_eq!(
+            paid_ahead("24.95 USD", "49.95 USD", date(2026, 3, 24)),
+            [-644, 1_289, -2_495, 4_995, -2_495, 4_995, 5_645, 565]
+        );
+        // Three: 7.655 × 8/31 = 1.97548, 12.345 × 8/31 = 3.18581.
+        assert_eq!(
+            paid_ahead("7.655 KWD", "12.345 KWD", date(2026, 3, 24)),
+            [-1_975, 3_186, -7_655, 12_345, -7_655, 12_345, 10_591, 1_059]
+        );
+    }
+
+    #[test]
+    fn lines_of_several_periods_say_which_they_are_of() {
+        let shop = Shop::open();
+        let month = |month| Period { start: date(2026, month, 1), end: date(2026, month + 1, 1) };
+        let paid = [
+            paid("299000 VND", date(2026, 3, 11), month(3)),
+            paid("299000 VND", date(2026, 4, 1), month(4)),
+        ];
+        let quote = shop.tariff().change_now(shop.basic(), shop.standard(), &paid).unwrap();
+        let lines: Vec<&str> = quote.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(
+            lines,
+            [
+                "Basic, unused, from 2026-03-11",
+                "Standard, from 2026-03-11",
+                "Basic, unused, from 2026-04-01",
+                "Standard, from 2026-04-01"
+            ]
+        );
+        let nothing = shop.tariff().change_now(shop.basic(), shop.standard(), &[]);
+        assert!(matches!(nothing, Err(QuoteError::NothingPaid)));
     }
 
     #[test]

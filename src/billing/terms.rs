@@ -154,6 +154,23 @@ pub async fn last(
     read(row.bind(subscription.to_string()).fetch_optional(db).await?)
 }
 
+/// The terms of a subscription in which there are days from this one on, in their order.
+pub async fn from(
+    db: &mut PgConnection,
+    subscription: &SubscriptionId,
+    day: Date,
+) -> Result<Vec<BoughtTerm>, TermError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select id, subscription, starts, ends, anchor, invoice_id, paid_by, expires_at, grace_until, purge_after
+         from subscription_term where subscription = $1 and ends > $2 order by starts",
+    )
+    .bind(subscription.to_string())
+    .bind(day.to_sqlx())
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().filter_map(|row| read(Some(row)).transpose()).collect()
+}
+
 /// The last days that were sold of every subscription, by its name.
 pub async fn last_of_all(
     db: &mut PgConnection,

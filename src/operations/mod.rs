@@ -13,6 +13,7 @@
 
 // What is asked for, and what it costs.
 pub mod change;
+mod prepaid;
 pub mod pricing;
 // What is written down.
 pub mod operation;

@@ -10,16 +10,18 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::OperationError;
+use super::prepaid;
 use crate::billing::calendar::Anchor;
+use crate::billing::calendar::Period;
 use crate::billing::calendar::Stretch;
 use crate::billing::calendar::day_of;
-use crate::billing::invoice;
 use crate::billing::lifecycle::Timing;
 use crate::billing::lifecycle::timing;
 use crate::billing::price::Choice;
 use crate::billing::price::price;
 use crate::billing::price::total;
 use crate::billing::proration::Line;
+use crate::billing::quote::PaidDays;
 use crate::billing::quote::Purpose;
 use crate::billing::quote::Quote;
 use crate::billing::quote::Tariff;
@@ -254,72 +256,47 @@ impl<'a> Shop<'a> {
         let paid_until = paid_until(term.as_ref(), spec);
         let first = anchor_day(term.as_ref(), spec);
         let anchor = Anchor::new(first, new.period)?;
-        let current = self.line(db, id, term.as_ref(), choice(&now, old)).await?;
-        let wanted =
-            total(&price(choice(wish, new), &new.raises)?).map_err(OperationError::from)?;
-        let at_end = timing(current.price, wanted, false)? == Timing::AtEnd;
+        let list = total(&price(choice(&now, old), &old.raises)?)?;
         let tariff = self.tariff(new);
-        let Some(paid_until) = paid_until.filter(|until| *until > self.today) else {
+        let paid = match &term {
+            Some(_) => {
+                prepaid::days(db, id, &Anchor::new(first, old.period)?, list, self.today).await?
+            }
+            None => vec![self.elsewhere(&anchor, first, list)?],
+        };
+        let paid_until = paid_until.filter(|until| *until > self.today);
+        let (Some(paid_until), Some(PaidDays { line: current, .. })) = (paid_until, paid.first())
+        else {
             let why = format!("{id} is not paid for today: renew it first");
             return Err(OperationError::Conflict(why));
         };
+        let wanted = total(&price(choice(wish, new), &new.raises)?)?;
+        let at_end = timing(current.price, wanted, false)? == Timing::AtEnd;
         if at_end || old.period != new.period {
             let quote = tariff.change_at_end(choice(wish, new), &anchor, paid_until.max(first))?;
             let sale = self.sale(wish, quote, first, buyer)?;
             return Ok(Priced { sale, timing: Timing::AtEnd });
         }
-        let whole = match &term {
-            Some(term) => anchor.stretch_from(term.period.start, 0)?.whole,
-            None => anchor.containing(self.today.max(first))?.1,
-        };
-        let whole =
-            if whole.contains(self.today) { whole } else { anchor.containing(self.today)?.1 };
-        if term.is_some() && paid_until > whole.end {
-            let why = format!(
-                "{id} is paid for beyond {}: it can be raised once that period has begun",
-                whole.end
-            );
-            return Err(OperationError::Conflict(why));
-        }
-        let from = (choice(&now, old), current);
-        let quote = tariff.change_now(from, choice(wish, new), self.today, whole)?;
+        let quote = tariff.change_now(choice(&now, old), choice(wish, new), &paid)?;
         let sale = self.sale(wish, quote, first, buyer)?;
         Ok(Priced { sale, timing: Timing::Now })
     }
 
-    fn tariff<'b>(&'b self, package: &'b Package) -> Tariff<'b> {
-        Tariff { raises: &package.raises, taxation: &self.taxation }
+    /// What is left of the period of today, where nothing was sold here: what was never paid here
+    /// gives nothing back.
+    fn elsewhere(
+        &self,
+        anchor: &Anchor,
+        first: Date,
+        price: Money,
+    ) -> Result<PaidDays, OperationError> {
+        let (_, whole) = anchor.containing(self.today.max(first))?;
+        let days = Period { start: self.today.max(first), end: whole.end };
+        Ok(PaidDays { days, whole, line: Line { price, paid: Money::zero(price.currency) } })
     }
 
-    /// What is in force today: by the last order that was fulfilled, where that was after the last
-    /// days were sold, and otherwise by those days. What was never paid here gives nothing back.
-    async fn line(
-        &self,
-        db: &mut PgConnection,
-        id: &SubscriptionId,
-        term: Option<&BoughtTerm>,
-        now: Choice<'_>,
-    ) -> Result<Line, OperationError> {
-        let list =
-            || -> Result<Money, OperationError> { Ok(total(&price(now, &now.package.raises)?)?) };
-        let Some(term) = term else {
-            let price = list()?;
-            return Ok(Line { price, paid: Money::zero(price.currency) });
-        };
-        if let Some(sale) = super::order::last_sale(db, id).await?
-            && sale.quote.period.start >= term.period.start
-        {
-            let charged = sale.quote.lines.iter().map(|line| line.amount);
-            let charged = charged.filter(|amount| amount.minor > 0);
-            let paid = Money::sum(sale.quote.price.currency, charged)?;
-            return Ok(Line { price: sale.quote.price, paid });
-        }
-        let price = list()?;
-        let paid = match term.invoice {
-            Some(invoice) => invoice::find(db, invoice).await?.net,
-            None => Money::zero(price.currency),
-        };
-        Ok(Line { price, paid })
+    fn tariff<'b>(&'b self, package: &'b Package) -> Tariff<'b> {
+        Tariff { raises: &package.raises, taxation: &self.taxation }
     }
 }
 

@@ -87,6 +87,10 @@ pub(super) struct Line {
     /// Of how many.
     #[serde(skip_serializing_if = "Option::is_none")]
     of_days: Option<i64>,
+    /// Of a change: the first of these days. What is paid ahead has lines for each period.
+    #[schema(value_type = Option<String>, format = Date)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<Date>,
     amount: Money,
 }
 
@@ -105,6 +109,7 @@ impl From<&quote::QuoteLine> for Line {
             unit: line.unit.into(),
             days: line.share.map(|share| share.days),
             of_days: line.share.map(|share| share.of),
+            from: line.days.map(|days| days.start),
             amount: line.amount.into(),
         }
     }

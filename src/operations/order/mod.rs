@@ -7,6 +7,7 @@ pub use read::find;
 pub use read::last_sale;
 pub use read::list;
 pub(super) use read::locked;
+pub(super) use read::sales_of;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;

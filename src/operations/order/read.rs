@@ -1,6 +1,7 @@
 //! Reading orders back.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use sqlx::PgConnection;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -34,6 +35,28 @@ pub async fn last_sale(
     .fetch_optional(db)
     .await?;
     Ok(row.map(|(sale,)| sale.0))
+}
+
+/// What was sold for a subscription of days from this one on, the last sale first.
+pub(in crate::operations) async fn sales_of(
+    db: &mut PgConnection,
+    id: &SubscriptionId,
+    day: Date,
+) -> Result<Vec<Sale>, OperationError> {
+    // By the order in which they came about, as above.
+    let rows: Vec<(Json<Sale>,)> = sqlx::query_as(
+        "select sale from customer_order
+         join operation_event as ending on ending.operation_id = customer_order.id
+         where customer = $1 and subscription = $2 and customer_order.state = 'fulfilled'
+            and ending.state = 'succeeded' and (sale #>> '{quote,period,end}')::date > $3
+         order by ending.sequence desc",
+    )
+    .bind(id.tenant.as_str())
+    .bind(id.name.as_str())
+    .bind(jiff_sqlx::ToSqlx::to_sqlx(day))
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|(sale,)| sale.0).collect())
 }
 
 const COLUMNS: &str =

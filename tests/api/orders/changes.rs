@@ -59,6 +59,70 @@ async fn more_is_paid_and_in_force_at_once() {
 }
 
 #[tokio::test]
+async fn more_is_paid_for_all_of_the_time_that_is_paid_ahead() {
+    let Some(shop) = Shop::open().await else { return };
+    let (token, tenant) = shop.with_a_school("ahead@example.com").await;
+    shop.top_up(&tenant, "5000.00 USD").await;
+    let id = format!("{tenant}.kiteclass");
+    let path = format!("/subscriptions/{id}");
+    let any = [("if-match", "*")];
+    for _ in 0..2 {
+        let path = format!("{path}/renew");
+        let renewed = shop.send("PUT", &path, &token, Value::Null, &any).await;
+        assert_eq!(renewed.status, 202, "{}", renewed.text);
+        shop.carry_out(&tenant).await;
+    }
+    let asked = async |days: i64, package: &str| {
+        shop.portal.wait(SignedDuration::from_hours(days * 24));
+        let token = shop.portal.log_in("ahead@example.com").await.access;
+        let thought = json!({ "subscription": id, "choice": chosen(package) });
+        let quote = shop.portal.post("/quotes", &token, thought).await;
+        assert_eq!(quote.status, 200, "{}", quote.text);
+        assert_eq!(quote.json["purpose"], "change-now");
+        assert_eq!(quote.json["through"], "2027-02-23");
+        let lines = quote.json["lines"].as_array().unwrap().iter().map(|line| {
+            (line["from"].as_str().unwrap().to_owned(), line["amount"]["amount"].as_i64().unwrap())
+        });
+        (token, lines.collect::<Vec<_>>())
+    };
+    let line = |day: &str, amount: i64| (day.to_owned(), amount);
+
+    // Ten of the thirty days from 24 November on are over; two periods are paid beyond them.
+    let (token, lines) = asked(10, "kiteclass-standard").await;
+    let expected = [
+        line("2026-12-04", -6_600),
+        line("2026-12-04", 13_267),
+        line("2026-12-24", -9_900),
+        line("2026-12-24", 19_900),
+        line("2027-01-24", -9_900),
+        line("2027-01-24", 19_900),
+    ];
+    assert_eq!(lines, expected);
+    let before = shop.wallet(&tenant, "USD").await.0;
+    let scaled = shop
+        .send("PUT", &format!("{path}/scale"), &token, chosen("kiteclass-standard"), &any)
+        .await;
+    assert_eq!(scaled.status, 202, "{}", scaled.text);
+    shop.carry_out(&tenant).await;
+    // 266.67 USD and 10 % of each line.
+    assert_eq!(shop.wallet(&tenant, "USD").await.0, before - 26_667 - 2_667);
+    assert_eq!(shop.count("select count(*) from subscription_term").await, 3);
+
+    // On the same day, and in the next period, just what was charged is what may come back.
+    let back = |lines: Vec<(String, i64)>| -> Vec<(String, i64)> {
+        lines.into_iter().filter(|(_, amount)| *amount < 0).collect()
+    };
+    let (_, lines) = asked(0, "kiteclass-premium").await;
+    let expected =
+        [line("2026-12-04", -13_267), line("2026-12-24", -19_900), line("2027-01-24", -19_900)];
+    assert_eq!(back(lines), expected);
+    // 199.00 × 30/31 = 192.58.
+    let (_, lines) = asked(21, "kiteclass-premium").await;
+    assert_eq!(back(lines), [line("2026-12-25", -19_258), line("2027-01-24", -19_900)]);
+    shop.books_balance().await;
+}
+
+#[tokio::test]
 async fn less_waits_for_the_end_of_what_is_paid_for() {
     let Some(shop) = Shop::open().await else { return };
     let (token, tenant) = shop.with_a_school("down@example.com").await;
