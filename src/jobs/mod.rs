@@ -21,6 +21,7 @@ mod alert;
 mod cleaning;
 mod lifecycle;
 mod money;
+mod payments;
 mod usage;
 mod own;
 mod tasks;
@@ -42,6 +43,7 @@ pub fn of_a_business() -> Vec<Job> {
     [
         cleaning::jobs(),
         money::jobs(),
+        payments::jobs(),
         lifecycle::jobs(),
         tasks::jobs(),
         usage::jobs(),

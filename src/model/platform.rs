@@ -126,13 +126,22 @@ impl Default for Alerts {
 }
 
 /// How customers may pay. Keys and addresses of providers are the daemon's settings, not here.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Payments {
     /// Who takes money of which currency; the first that fits is taken where a customer chooses none.
     pub offers: Vec<PaymentOffer>,
     /// Payments that a person records from this amount on wait for the approval of a second person.
     pub second_person_from: Vec<Money>,
+    /// How long these wait; a payment that nobody has approved by then never counts.
+    pub approve_within: Term,
+}
+
+impl Default for Payments {
+    fn default() -> Self {
+        let (offers, second_person_from) = (Vec::new(), Vec::new());
+        Self { offers, second_person_from, approve_within: Term::days(30) }
+    }
 }
 
 impl Payments {

@@ -249,6 +249,42 @@ pub async fn find(connection: &mut PgConnection, id: Uuid) -> Result<Payment, Pa
     read(found.bind(id).fetch_optional(connection).await)?.ok_or(PaymentError::Missing(id))
 }
 
+/// Which payments are looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    pub customer: Option<Name>,
+    pub state: Option<State>,
+    pub provider: Option<PaymentProvider>,
+    /// Only what was made before this one.
+    pub before: Option<(Timestamp, Uuid)>,
+}
+
+/// Payments, the newest first; at most so many.
+pub async fn list(
+    connection: &mut PgConnection,
+    asked: &Asked,
+    most: i64,
+) -> Result<Vec<Payment>, PaymentError> {
+    let (at, id) = asked.before.unzip();
+    let found: Vec<(Json<Payment>,)> = sqlx::query_as(
+        "select to_jsonb(payment) from payment
+         where ($1::text is null or customer = $1)
+             and ($2::text is null or state = $2)
+             and ($3::text is null or provider = $3)
+             and ($4::timestamptz is null or (created_at, id) < ($4, $5))
+         order by created_at desc, id desc limit $6",
+    )
+    .bind(asked.customer.as_ref().map(Name::as_str))
+    .bind(asked.state.map(State::word))
+    .bind(asked.provider.map(PaymentProvider::word))
+    .bind(at.map(stamp))
+    .bind(id)
+    .bind(most)
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().map(|(payment,)| payment.0).collect())
+}
+
 /// A payment that nobody else changes before this transaction ends.
 pub(super) async fn locked(
     connection: &mut PgConnection,

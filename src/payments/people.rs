@@ -28,8 +28,6 @@ use crate::model::money::Money;
 use crate::model::platform::PaymentProvider;
 use crate::postgres::stamp;
 
-/// How long a payment that was recorded may wait for the second person.
-const SECOND_PERSON: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Whoever sends a refund has it for so long; afterwards somebody else may.
 const LEASE: SignedDuration = SignedDuration::from_mins(2);
 /// How long a refund is left alone that its provider has under way.
@@ -50,6 +48,8 @@ pub struct Recorded {
     pub by: Uuid,
     /// Whether a second person has to see it before it counts.
     pub second_person: bool,
+    /// Until when the second person may.
+    pub approve_until: Timestamp,
     pub now: Timestamp,
 }
 
@@ -83,7 +83,7 @@ impl Payments {
             Subject::Order(order) => Some(order),
             Subject::TopUp => None,
         };
-        let until = stamp(wish.now + SECOND_PERSON);
+        let until = stamp(wish.approve_until.max(wish.now));
         let written = sqlx::query(
             "insert into payment (id, customer, provider, currency, amount, order_id, state, created_at,
                  payable_until, expires_at, recorded_by, evidence, note)
@@ -158,6 +158,25 @@ impl Payments {
             .execute(&mut *db)
             .await?;
         payment::find(db, id).await
+    }
+
+    /// Gives up a payment that nobody approved in time: it never counts, and its evidence is free
+    /// again. Says which, or that there is none.
+    pub async fn expire_next(
+        &self,
+        db: &mut PgConnection,
+        now: Timestamp,
+    ) -> Result<Option<Payment>, PaymentError> {
+        let expired = sqlx::query_as(
+            "update payment set state = 'expired', why = 'nobody approved it in time'
+             where id = (
+                 select id from payment
+                 where provider = 'manual' and state = 'pending' and expires_at <= $1
+                 order by expires_at limit 1 for update skip locked
+             )
+             returning to_jsonb(payment)",
+        );
+        payment::read(expired.bind(stamp(now)).fetch_optional(db).await)
     }
 
     /// Asks for money to go back. It is held from now on, and sent by [`Payments::refund_next`];

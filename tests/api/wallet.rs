@@ -276,6 +276,78 @@ async fn a_transfer_is_recorded_with_what_shows_it_and_a_large_one_by_two() {
 }
 
 #[tokio::test]
+async fn an_operator_finds_what_waits_for_a_second_person_page_by_page() {
+    let Some((portal, _stub)) = open().await else { return };
+    let acme = portal.customer_of("acme").await.access;
+    let operator = portal.staff(Role::Operator).await.access;
+    for (number, amount) in [500, 100_000, 200_000, 300_000].into_iter().enumerate() {
+        let body = json!({ "tenant": "acme", "amount": usd(amount), "evidence": format!("FT{number}"), "note": "n" });
+        let key = number.to_string();
+        assert!(portal.once("/admin/payments", &operator, &key, body).await.status < 300);
+        portal.wait(jiff::SignedDuration::from_secs(1));
+    }
+    let amounts = |answer: &Answer| -> Vec<i64> {
+        let items = answer.json["items"].as_array().unwrap_or_else(|| panic!("{}", answer.text));
+        items.iter().map(|item| item["amount"]["amount"].as_i64().unwrap()).collect()
+    };
+    let waiting = "/admin/payments?state=pending&provider=manual&limit=2";
+    let first = portal.get(waiting, &operator).await;
+    assert_eq!(amounts(&first), [300_000, 200_000]);
+    let cursor = first.json["next_cursor"].as_str().unwrap();
+    let second = portal.get(&format!("{waiting}&cursor={cursor}"), &operator).await;
+    assert_eq!((amounts(&second), &second.json["next_cursor"]), (vec![100_000], &Value::Null));
+    let paid = portal.get("/admin/payments?tenant=acme&state=paid", &operator).await;
+    assert_eq!(amounts(&paid), [500]);
+    let other = portal.get(&format!("/admin/payments?cursor={cursor}"), &operator).await;
+    assert_eq!(other.json["errors"][0]["field"], "cursor", "it is of another list");
+    assert_eq!(
+        portal.get("/admin/payments?tenant=globex", &operator).await.json["items"],
+        json!([])
+    );
+    assert_eq!(portal.get("/admin/payments?provider=cash", &operator).await.status, 422);
+    assert_eq!(portal.get("/admin/payments", &acme).await.status, 403);
+}
+
+#[tokio::test]
+async fn what_nobody_approves_in_time_is_given_up_once_and_its_evidence_is_free() {
+    let Some((portal, _stub)) = open().await else { return };
+    let acme = portal.customer_of("acme").await.access;
+    let operator = portal.staff(Role::Operator).await.access;
+    let body = json!({ "tenant": "acme", "amount": usd(100_000), "evidence": "FT1", "note": "n" });
+    let recorded = portal.once("/admin/payments", &operator, "1", body.clone()).await;
+    assert_eq!(recorded.status, 202, "{}", recorded.text);
+    let jobs = tenantry::jobs::of_a_business();
+    let runner = tenantry::jobs::Runner {
+        name: "daemon".to_owned(),
+        jobs: jobs.into(),
+        accounts: portal.api.accounts().clone(),
+        payments: portal.api.payments().clone(),
+        meter: None,
+        surveyor: None,
+        taken: tokio::sync::watch::channel(None).1,
+        clock: Arc::new(crate::jobs::Told(Arc::clone(&portal.clock))),
+    };
+    let expire = async || runner.by_hand("expire-payments").await.unwrap().summary;
+    portal.wait(jiff::SignedDuration::from_hours(30 * 24 - 1));
+    assert_eq!(expire().await, "nothing to give up");
+    portal.wait(jiff::SignedDuration::from_hours(2));
+    assert_eq!(expire().await, "1 payment was not approved in time");
+    assert_eq!(expire().await, "nothing to give up");
+    drop((acme, operator));
+    let operator = portal.log_in("operator@operator.example").await.access;
+    let admin = portal.staff(Role::Admin).await.access;
+    let id = recorded.json["id"].as_str().unwrap();
+    let approve = format!("/admin/payments/{id}/approve");
+    assert_eq!(portal.post(&approve, &admin, json!({})).await.status, 409);
+    let given_up = portal.get("/admin/payments?state=expired", &operator).await;
+    assert_eq!(given_up.json["items"][0]["why"], "nobody approved it in time");
+    let lines = portal.get("/admin/audit?action=payment.expire", &admin).await;
+    assert_eq!(lines.json["items"].as_array().unwrap().len(), 1, "{}", lines.text);
+    let again = portal.once("/admin/payments", &operator, "2", body).await;
+    assert_eq!(again.status, 202, "{}", again.text);
+}
+
+#[tokio::test]
 async fn admins_give_take_and_send_back_and_say_why() {
     let Some((portal, _stub)) = open().await else { return };
     let acme = portal.customer_of("acme").await.access;

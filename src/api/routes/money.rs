@@ -3,19 +3,26 @@
 
 use axum::Extension;
 use axum::Json;
+use axum::extract::OriginalUri;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::json;
+use utoipa::IntoParams;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::catalog::Money;
+use super::operations::read_position;
 use super::payments::Payment;
+use super::payments::Provider;
+use super::payments::Status;
 use super::payments::Sum;
 use super::payments::platform;
 use crate::accounts::Principal;
@@ -23,29 +30,36 @@ use crate::accounts::audit::Act;
 use crate::accounts::audit::Actor;
 use crate::api::Api;
 use crate::api::body::Body;
+use crate::api::body::Parameters;
 use crate::api::body::Segment;
 use crate::api::catalog::View;
 use crate::api::extract::Admin;
 use crate::api::extract::Context;
 use crate::api::extract::Operator;
 use crate::api::idempotency::Once;
+use crate::api::pages;
+use crate::api::pages::Page;
 use crate::api::problem;
 use crate::api::problem::Problem;
 use crate::billing::OperationKey;
 use crate::billing::ledger;
 use crate::billing::ledger::Booking;
 use crate::model::Name;
+use crate::model::platform::PaymentProvider;
 use crate::operations::order;
+use crate::payments;
 use crate::payments::NewRefund;
+use crate::payments::PaymentError;
 use crate::payments::Recorded;
 use crate::payments::Subject;
+use crate::payments::payment;
 use crate::payments::refund;
 
 pub(super) use crate::operations::order::customer;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
-        .routes(routes!(record))
+        .routes(routes!(list, record))
         .routes(routes!(approve))
         .routes(routes!(reject))
         .routes(routes!(refunds, send_back))
@@ -68,6 +82,57 @@ fn known(view: &View, tenant: &Name) -> Result<(), Problem> {
     }
     let message = format!("there is no tenant `{tenant}`");
     Err(Problem::field("tenant", message, "name one that has a document in the repository"))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Asked {
+    /// Only those of this tenant.
+    #[param(value_type = Option<String>)]
+    tenant: Option<Name>,
+    /// Only those that stand so.
+    state: Option<Status>,
+    /// Only those that are taken by this one.
+    provider: Option<Provider>,
+    /// How many entries; 50 where absent.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Payments of all customers, the newest first: such as those that wait for a second person
+/// (`state=pending` and `provider=manual`).
+#[utoipa::path(get, path = "/admin/payments", tag = "wallet", operation_id = "list_payments",
+    security(("token" = [])), params(Asked),
+    responses((status = 200, description = "A page of payments, the newest first", body = Page<Payment>)))]
+async fn list(
+    State(api): State<Api>,
+    context: Context,
+    _operator: Operator,
+    OriginalUri(uri): OriginalUri,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Response, Problem> {
+    let limit = pages::limit(asked.limit)?;
+    let keys = api.accounts().keys(context.now).await?;
+    let mut wish = payment::Asked {
+        customer: asked.tenant,
+        state: asked.state.map(payments::State::from),
+        provider: asked.provider.map(PaymentProvider::from),
+        before: None,
+    };
+    let list = format!("payments {:?}", (&wish.customer, wish.state, wish.provider));
+    wish.before = pages::after(&keys, &list, asked.cursor.as_deref(), read_position)?;
+    let mut db = api.accounts().pool()?.acquire().await.map_err(PaymentError::from)?;
+    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let found = payment::list(&mut db, &wish, most).await?;
+    let next = |last: &payments::Payment| {
+        pages::cursor(&keys, &list, &format!("{} {}", last.created_at, last.id))
+    };
+    let Page { items, next_cursor } = Page::of(found, limit, next);
+    let items: Vec<Payment> = items.into_iter().map(Payment::from).collect();
+    Ok(Page { items, next_cursor }.answer(&uri))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -105,7 +170,10 @@ async fn record(
     let view = api.catalog().view()?;
     known(&view, &body.tenant)?;
     let amount = body.amount.read()?;
-    let second_person = platform(&view)?.payments.asks_a_second_person(amount);
+    let rules = &platform(&view)?.payments;
+    let second_person = rules.asks_a_second_person(amount);
+    let approve_until =
+        context.now.to_zoned(TimeZone::UTC).saturating_add(rules.approve_within.span());
     let mut transaction = api.accounts().begin().await?;
     if let Some(id) = body.order {
         let order = order::find(&mut transaction, id).await?;
@@ -126,6 +194,7 @@ async fn record(
         note: said("note", &body.note)?,
         by: operator.principal().account,
         second_person,
+        approve_until: approve_until.timestamp(),
         now: context.now,
     };
     let payment = api.payments().record(&mut transaction, &wish).await?;

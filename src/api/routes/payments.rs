@@ -92,10 +92,10 @@ impl From<Provider> for PaymentProvider {
 }
 
 /// Where a payment stands.
-#[derive(Clone, Copy, Serialize, ToSchema)]
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = PaymentStatus)]
-enum Status {
+pub(super) enum Status {
     /// No provider knows it yet.
     New,
     /// It can be paid, or waits for a second person.
@@ -104,6 +104,30 @@ enum Status {
     Paid,
     Failed,
     Expired,
+}
+
+impl From<payments::State> for Status {
+    fn from(state: payments::State) -> Self {
+        match state {
+            payments::State::New => Self::New,
+            payments::State::Pending => Self::Pending,
+            payments::State::Paid => Self::Paid,
+            payments::State::Failed => Self::Failed,
+            payments::State::Expired => Self::Expired,
+        }
+    }
+}
+
+impl From<Status> for payments::State {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::New => Self::New,
+            Status::Pending => Self::Pending,
+            Status::Paid => Self::Paid,
+            Status::Failed => Self::Failed,
+            Status::Expired => Self::Expired,
+        }
+    }
 }
 
 /// A payment.
@@ -147,13 +171,7 @@ impl From<payments::Payment> for Payment {
                 Subject::Order(order) => Some(order),
                 Subject::TopUp => None,
             },
-            status: match payment.state {
-                payments::State::New => Status::New,
-                payments::State::Pending => Status::Pending,
-                payments::State::Paid => Status::Paid,
-                payments::State::Failed => Status::Failed,
-                payments::State::Expired => Status::Expired,
-            },
+            status: payment.state.into(),
             late: payment.late,
             redirect_url: payment.redirect_url.filter(|_| payment.state.is_open()),
             returned: model::money::Money::new(returned, payment.amount.currency).into(),
