@@ -9,6 +9,8 @@ use tenantry::history::Record;
 use tenantry::history::Recorder;
 use tenantry::history::fresh_id;
 use tenantry::history::record::StageChange;
+use tenantry::history::record::TaskOutcome;
+use tenantry::history::record::TaskState;
 use tenantry::history::record::UnitState;
 use tenantry::history::record::UnitStatus;
 use tenantry::history::recorder;
@@ -201,6 +203,13 @@ async fn an_operator_sees_how_an_instance_was_opened_and_verified() {
             next_try: None,
             updated_at: at(12),
         }),
+        Record::Task(TaskOutcome {
+            unit: "acme".parse().unwrap(),
+            task: "acme-verify-2026-11".parse().unwrap(),
+            state: TaskState::Failed,
+            message: Some("the health check answered 502".into()),
+            at: at(20),
+        }),
     ] {
         recorder.record(record);
     }
@@ -211,7 +220,7 @@ async fn an_operator_sees_how_an_instance_was_opened_and_verified() {
         portal.get("/admin/instances/acme.school/verification", &operator).await.json,
     ]);
     let never = portal.get("/admin/instances/globex.campus/verification", &operator).await;
-    assert_eq!(never.json, json!({ "checks": [] }));
+    assert_eq!(never.json, json!({ "checks": [], "tasks": [] }));
     let listed = portal.get("/admin/instances?limit=200", &operator).await;
     let standing = |id: &str| -> Value {
         let items = listed.json["items"].as_array().unwrap();

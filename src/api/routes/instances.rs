@@ -1,5 +1,5 @@
-//! How what customers have is doing, for operators: what runs for each subscription, the timeline
-//! of its opening, and what was verified. It comes from history; nothing is asked of a cluster.
+//! How what customers have is doing, for operators: what runs for each subscription, and the timeline
+//! of its opening. It comes from history; nothing is asked of a cluster.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -45,11 +45,7 @@ use crate::validate::addresses::hosts;
 const MOST_CHANGES: u32 = 500;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(get))
-        .routes(routes!(timeline))
-        .routes(routes!(verification))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(timeline))
 }
 
 /// How a tenant stands against what its commit says.
@@ -217,15 +213,15 @@ async fn get(
 
 /// A stage in one state, from its start to its end.
 #[derive(Serialize, ToSchema)]
-struct Span {
+pub(super) struct Span {
     /// Such as `Database`.
     #[schema(value_type = String)]
     stage: Stage,
     /// Such as `ready`.
-    state: String,
+    pub(super) state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    started_at: Timestamp,
+    pub(super) started_at: Timestamp,
     /// Absent where it is still so.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<Timestamp>,
@@ -244,7 +240,7 @@ impl From<StageSpan> for Span {
 }
 
 /// The stages of a subscription and of what its tenant's subscriptions share, newest first.
-async fn spans(api: &Api, id: &SubscriptionId) -> Result<Vec<StageSpan>, Problem> {
+pub(super) async fn spans(api: &Api, id: &SubscriptionId) -> Result<Vec<StageSpan>, Problem> {
     let unit = UnitName::Tenant(id.tenant.clone());
     let asked = HistoryAsked { unit: Some(unit.clone()), since: None, most: MOST_CHANGES };
     let mut spans = api.history()?.stage_spans(&unit, &asked).await?;
@@ -265,33 +261,4 @@ async fn timeline(
     let view = api.catalog().view()?;
     let id = named(&view, &id)?;
     Ok(Json(spans(&api, &id).await?.into_iter().map(Span::from).collect()))
-}
-
-/// What the checks of an instance came to.
-#[derive(Serialize, ToSchema)]
-struct Verification {
-    /// Whether the last check passed; absent where none was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verified: Option<bool>,
-    /// Every check, newest first.
-    checks: Vec<Span>,
-}
-
-/// Whether an instance was found well, and when.
-#[utoipa::path(get, path = "/admin/instances/{id}/verification", tag = "instances", operation_id = "get_instance_verification",
-    security(("token" = [])),
-    params(("id" = String, Path, description = "`tenant.subscription`")),
-    responses((status = 200, description = "The checks, newest first", body = Verification)))]
-async fn verification(
-    State(api): State<Api>,
-    _operator: Operator,
-    Segment(id): Segment<String>,
-) -> Result<Json<Verification>, Problem> {
-    let view = api.catalog().view()?;
-    let id = named(&view, &id)?;
-    let spans = spans(&api, &id).await?;
-    let checks: Vec<Span> =
-        spans.into_iter().filter(|span| span.stage == Stage::Verify).map(Span::from).collect();
-    let verified = checks.first().map(|last| last.state == "ready");
-    Ok(Json(Verification { verified, checks }))
 }

@@ -16,6 +16,7 @@ mod pods;
 mod changes;
 mod settings;
 mod instances;
+mod verification;
 mod hands;
 mod wallet;
 mod payments;
@@ -58,6 +59,7 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(changes::routes())
         .merge(settings::routes())
         .merge(instances::routes())
+        .merge(verification::routes())
         .merge(hands::routes())
         .merge(wallet::routes())
         .merge(payments::routes())

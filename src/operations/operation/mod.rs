@@ -8,6 +8,7 @@ pub use read::events;
 pub use read::find;
 pub use read::list;
 pub use read::locked;
+pub use read::tasks;
 pub use read::under_way;
 pub use read::unseen;
 pub use read::waiting;

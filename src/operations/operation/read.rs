@@ -14,6 +14,8 @@ use super::Operation;
 use super::State;
 use crate::model::Commit;
 use crate::model::Name;
+use crate::model::SubscriptionId;
+use crate::model::task::Action;
 use crate::operations::Change;
 use crate::operations::OperationError;
 use crate::postgres::stamp;
@@ -60,6 +62,30 @@ pub async fn list(
         .bind(asked.subscription.as_ref().map(Name::as_str))
         .bind(at.map(stamp))
         .bind(id)
+        .bind(most)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The operations that asked for something to be done once to a subscription, the newest first, so
+/// many at most.
+pub async fn tasks(
+    db: &mut PgConnection,
+    id: &SubscriptionId,
+    action: Action,
+    most: i64,
+) -> Result<Vec<Operation>, OperationError> {
+    let statement = format!(
+        "select {COLUMNS} from operation
+         where tenant = $1 and subscription = $2 and kind = 'task'
+            and change #> '{{task,action}}' = $3
+         order by created_at desc, id desc limit $4"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(id.tenant.as_str())
+        .bind(id.name.as_str())
+        .bind(Json(action))
         .bind(most)
         .fetch_all(db)
         .await?;
