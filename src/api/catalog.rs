@@ -3,6 +3,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use tokio::sync::watch;
 
@@ -15,6 +16,8 @@ use crate::model::Name;
 use crate::model::Subscription;
 use crate::model::SubscriptionId;
 use crate::validate::addresses::Addresses;
+use crate::validate::capacity::Demands;
+use crate::validate::capacity::Loads;
 
 /// One commit, as the portal answers from it.
 #[derive(Debug)]
@@ -22,6 +25,16 @@ pub struct View {
     pub commit: Commit,
     pub configuration: Arc<Configuration>,
     pub addresses: Addresses,
+    /// Reckoned for the first who asks: every subscription is looked at.
+    regions: OnceLock<Vec<Region>>,
+}
+
+/// Where something can be ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Region {
+    pub name: String,
+    /// Whether somebody new finds room there for any package that runs on a cluster.
+    pub open: bool,
 }
 
 /// The newest view. Clones are the same.
@@ -35,7 +48,8 @@ impl Catalog {
     /// holds nobody up.
     pub fn publish(&self, commit: Commit, configuration: Arc<Configuration>) {
         let addresses = Addresses::of(&configuration);
-        self.newest.send_replace(Some(Arc::new(View { commit, configuration, addresses })));
+        let view = View { commit, configuration, addresses, regions: OnceLock::new() };
+        self.newest.send_replace(Some(Arc::new(view)));
     }
 
     /// The newest view; refused while no commit was read yet.
@@ -88,6 +102,20 @@ impl View {
                 })
             })
             .filter(move |(id, _)| after.is_none_or(|after| id > after))
+    }
+
+    /// The regions that clusters are in, by name.
+    pub fn regions(&self) -> &[Region] {
+        self.regions.get_or_init(|| {
+            let (loads, demands) =
+                (Loads::of(&self.configuration), Demands::of(&self.configuration));
+            let packages = demands.packages();
+            let open = |region: &str| {
+                packages.values().any(|asked| loads.place(*asked, Some(region)).is_ok())
+            };
+            let regions = loads.regions().into_iter();
+            regions.map(|name| Region { open: open(&name), name }).collect()
+        })
     }
 
     /// The digest of the content of a file: what an `ETag` is made of.

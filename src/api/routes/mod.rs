@@ -4,6 +4,7 @@
 mod auth;
 mod tokens;
 mod catalog;
+mod regions;
 mod subdomains;
 mod wishes;
 mod quotes;
@@ -48,6 +49,7 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(auth::routes())
         .merge(tokens::routes())
         .merge(catalog::routes())
+        .merge(regions::routes())
         .merge(subdomains::routes())
         .merge(quotes::routes())
         .merge(orders::routes())

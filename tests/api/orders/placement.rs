@@ -98,6 +98,22 @@ async fn what_no_cluster_has_room_for_is_refused_before_it_costs_anything() {
 }
 
 #[tokio::test]
+async fn anybody_sees_which_regions_take_newcomers_and_not_how_much_room_there_is() {
+    let Some(shop) = Shop::open().await else { return };
+    shop.add_cluster("hue", "vn-north", 0);
+    shop.take().await;
+    let answer = shop.portal.get("/regions", "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let (full, open) =
+        (json!({ "name": "vn-north", "open": false }), json!({ "name": "vn-south", "open": true }));
+    assert_eq!(answer.json, json!([full, open]));
+    // One more cluster, and the next commit knows of it.
+    shop.add_cluster("vinh", "vn-north", 1);
+    shop.take().await;
+    assert_eq!(shop.portal.get("/regions", "").await.json[0]["open"], true);
+}
+
+#[tokio::test]
 async fn newcomers_of_the_same_moment_see_each_other() {
     let Some(shop) = Shop::open().await else { return };
     shop.add_cluster("hue", "vn-north", 1);
