@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::accounts::keys::KeySource;
+use crate::model::PortalUrl;
 
 /// How long requests under way may take to end when the portal is asked to stop.
 const LAST_WORDS: Duration = Duration::from_secs(20);
@@ -50,6 +51,10 @@ pub struct Settings {
     /// Serve the portal's API at this address; without one, there is no portal
     #[arg(long, value_name = "ADDRESS", env = "TENANTRY_API_LISTEN")]
     pub api_listen: Option<SocketAddr>,
+
+    /// Where people find the portal, such as `https://portal.example.com`: links in mails lead there, and providers of payments send customers and notifications there
+    #[arg(long, value_name = "URL", env = "TENANTRY_PORTAL_URL")]
+    pub portal_url: Option<PortalUrl>,
 
     /// Believe the proxy in front: where requests come from (`X-Forwarded-For`), and that TLS ends there
     #[arg(long, env = "TENANTRY_API_BEHIND_PROXY")]
@@ -184,8 +189,7 @@ mod tests {
             let settings = Settings {
                 api_listen: Some(address.parse().unwrap()),
                 api_behind_proxy: behind,
-                api_signing_key_file: None,
-                api_commit_key_file: None,
+                ..Settings::default()
             };
             settings.warning().is_some()
         };

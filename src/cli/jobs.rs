@@ -19,6 +19,7 @@ use crate::jobs::Runner;
 use crate::jobs::Schedule;
 use crate::jobs::Standing;
 use crate::model::Configuration;
+use crate::model::PortalUrl;
 use crate::operations::follow::Taken;
 use crate::operations::work::SystemClock;
 use crate::payments;
@@ -84,6 +85,9 @@ struct Run {
     database: postgres::Settings,
     #[command(flatten)]
     payments: payments::settings::Settings,
+    /// Where people find the portal, as the daemon is told
+    #[arg(long, value_name = "URL", env = "TENANTRY_PORTAL_URL", help_heading = "Payments")]
+    portal_url: Option<PortalUrl>,
     #[command(flatten)]
     clusters: Clusters,
 }
@@ -189,7 +193,7 @@ async fn by_hand(run: &Run, output: &Output) -> Result<Exit, Failure> {
         .read()
         .context("payments cannot be asked about")
         .or_help("correct the file that --payments-file names, or leave it out")?;
-    let payments = Payments::over(database.clone(), providers)
+    let payments = Payments::over(database.clone(), providers, run.portal_url.clone())
         .context("payments cannot be asked about")
         .or_help("correct the file that --payments-file names, or leave it out")?;
     let newest = newest(run).await?;

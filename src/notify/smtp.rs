@@ -45,10 +45,6 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", env = "TENANTRY_SMTP_CA_FILE")]
     pub smtp_ca_file: Option<PathBuf>,
 
-    /// Let links in mails lead to the portal's pages at this address, such as `https://portal.example.com`
-    #[arg(long, value_name = "URL", env = "TENANTRY_PORTAL_URL")]
-    pub portal_url: Option<String>,
-
     /// The text of `TENANTRY_SMTP_PASSWORD`: never an argument, which every user of the machine could see.
     #[arg(skip = from_environment())]
     pub smtp_password: Option<Secret>,
@@ -73,8 +69,6 @@ pub enum InvalidPost {
     NoPassword(String),
     #[error("there is a password for the mail server and no user: write smtp://USER@HOST")]
     NoUser,
-    #[error("links in mails cannot lead to `{0}`: write --portal-url https://HOST")]
-    Portal(String),
     #[error("mail may leave without TLS only to this machine, and {0} is another")]
     Plain(String),
     #[error("{} cannot be read: {source}", .file.display())]
@@ -158,22 +152,6 @@ fn place(url: &str) -> Result<Place<'_>, InvalidPost> {
 }
 
 impl Settings {
-    /// Where links in mails lead. It is never made up: whose name that would be gets the links of
-    /// those who forgot their passwords.
-    pub fn portal(&self) -> Result<String, InvalidPost> {
-        let url = self.portal_url.as_deref().unwrap_or_default().trim_end_matches('/');
-        let here = ["http://localhost", "http://127.0.0.1"].iter().any(|here| {
-            url.strip_prefix(here).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-        });
-        let host = url.strip_prefix("https://").unwrap_or_default();
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:/_".contains(&byte);
-        let fits = here || host.starts_with(|first: char| first.is_ascii_alphanumeric());
-        if !fits || !url.bytes().all(plain) {
-            return Err(InvalidPost::Portal(url.to_owned()));
-        }
-        Ok(url.to_owned())
-    }
-
     /// The way out; none where no server is named.
     pub fn open(&self) -> Result<Option<Post>, InvalidPost> {
         let Some(url) = &self.smtp_url else { return Ok(None) };
@@ -325,23 +303,6 @@ mod tests {
         let user_alone = Settings { smtp_url: Some("smtp://a@x".into()), ..Settings::default() };
         assert!(matches!(user_alone.open(), Err(InvalidPost::NoPassword(_))));
         assert!(matches!(place("smtp+plain://mail.example.com"), Err(InvalidPost::Plain(_))));
-    }
-
-    #[test]
-    fn links_lead_to_where_the_operator_says_and_over_tls() {
-        let portal = |url: &str| {
-            Settings { portal_url: Some(url.to_owned()), ..Settings::default() }.portal()
-        };
-        for url in
-            ["https://portal.example.com/", "https://example.com:8443/my", "http://localhost:80"]
-        {
-            assert_eq!(portal(url).unwrap(), url.trim_end_matches('/'));
-        }
-        for url in
-            ["", "portal.example.com", "http://example.com", "http://localhost.evil", "https://a b"]
-        {
-            assert!(matches!(portal(url), Err(InvalidPost::Portal(_))), "{url}");
-        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::Post;
 use super::smtp::Sender;
 use super::smtp::Undelivered;
 use crate::model::Platform;
+use crate::model::PortalUrl;
 use crate::outbox;
 use crate::outbox::Kind;
 use crate::outbox::Leased;
@@ -49,11 +50,11 @@ pub struct Postman {
 }
 
 /// Who writes, as a document says it; none where it names no sender.
-pub fn author(platform: &Platform, portal: &str) -> Option<(House, Sender)> {
+pub fn author(platform: &Platform, portal: &PortalUrl) -> Option<(House, Sender)> {
     let mail = platform.mail.as_ref()?;
     let house = House {
         platform: platform.domain.clone(),
-        portal: portal.to_owned(),
+        portal: portal.to_string(),
         support: platform.support.as_ref().map_or_else(|| mail.from.clone(), |to| to.email.clone()),
         zone: platform.zone().unwrap_or(TimeZone::UTC),
     };

@@ -43,6 +43,7 @@ use sqlx::Transaction;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::model::PortalUrl;
 use crate::model::money::Currency;
 use crate::model::platform;
 use crate::model::platform::PaymentProvider;
@@ -84,14 +85,19 @@ pub struct Payments {
 struct Inner {
     database: Database,
     gateways: BTreeMap<PaymentProvider, Box<dyn Gateway>>,
-    portal: Option<String>,
+    portal: Option<PortalUrl>,
     /// An event was written down.
     arrived: Notify,
 }
 
 impl Payments {
     /// Payments over a database, which need not be there yet, by the providers that are set up.
-    pub fn over(database: Database, providers: Providers) -> Result<Self, InvalidProviders> {
+    /// Customers and notifications come to the portal.
+    pub fn over(
+        database: Database,
+        providers: Providers,
+        portal: Option<PortalUrl>,
+    ) -> Result<Self, InvalidProviders> {
         let http = Http::open().map_err(InvalidProviders::Certificates)?;
         let mut gateways: BTreeMap<PaymentProvider, Box<dyn Gateway>> = BTreeMap::new();
         if let Some(settings) = providers.midtrans {
@@ -107,7 +113,7 @@ impl Payments {
             gateways.insert(PaymentProvider::Vnpay, Box::new(vnpay));
         }
         if let Some(settings) = providers.momo {
-            let portal = providers.portal_url.as_ref().ok_or(InvalidProviders::NoPortal)?;
+            let portal = portal.as_ref().ok_or(InvalidProviders::NoPortal)?;
             let notify_url = format!("{portal}/api/v1/hooks/momo");
             let momo = Momo { settings, notify_url, http };
             gateways.insert(PaymentProvider::Momo, Box::new(momo));
@@ -115,7 +121,6 @@ impl Payments {
         if providers.dummy {
             gateways.insert(PaymentProvider::Dummy, Box::new(Dummy));
         }
-        let portal = providers.portal_url.map(|portal| portal.to_string());
         Ok(Self { inner: Arc::new(Inner { database, gateways, portal, arrived: Notify::new() }) })
     }
 
@@ -126,8 +131,8 @@ impl Payments {
     }
 
     /// Where the portal is seen from outside, if that is set.
-    pub fn portal_url(&self) -> Option<&str> {
-        self.inner.portal.as_deref()
+    pub fn portal_url(&self) -> Option<&PortalUrl> {
+        self.inner.portal.as_ref()
     }
 
     /// Who may take money of this currency: whoever the platform offers and the settings know, in

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::http::Base;
 use super::provider::midtrans;
 use super::provider::momo;
 use super::provider::stripe;
@@ -36,8 +35,6 @@ fn from_environment() -> Option<Secret> {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Providers {
-    /// Where the portal is seen from outside: notifications go there, and customers come back.
-    pub portal_url: Option<Base>,
     pub midtrans: Option<midtrans::Settings>,
     pub stripe: Option<stripe::Settings>,
     pub vnpay: Option<vnpay::Settings>,
@@ -56,7 +53,9 @@ pub enum InvalidProviders {
     Yaml,
     #[error("the settings of payments are wrong at `{at}`: {help}")]
     Field { at: String, help: &'static str },
-    #[error("MoMo needs to know where to send notifications: set `portalUrl` beside `momo`")]
+    #[error(
+        "MoMo needs to know where to send notifications: say where the portal is with --portal-url"
+    )]
     NoPortal,
     #[error("HTTPS cannot be spoken: the machine's root certificates cannot be read ({0})")]
     Certificates(std::io::Error),
@@ -87,7 +86,9 @@ impl Providers {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let at = error.path().to_string();
             let said = error.into_inner().to_string();
-            let help = if said.starts_with("missing field") {
+            let help = if at == "portalUrl" {
+                "where the portal is, --portal-url says for mails and payments alike: remove it here"
+            } else if said.starts_with("missing field") {
                 "a field is missing; see `tenantry run --help` and the reference"
             } else if said.starts_with("unknown field") {
                 "there is no such field"
@@ -119,6 +120,7 @@ mod tests {
                 "vnpay: { terminal: A, hashSecrets: [hunter2hunter2], payUrl: 'http://hunter2' }",
                 "payUrl",
             ),
+            ("portalUrl: https://hunter2.example", "--portal-url"),
             ("a: [", "YAML"),
         ] {
             let error = Providers::of(&Secret::new(text)).unwrap_err();

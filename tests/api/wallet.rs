@@ -27,7 +27,7 @@ async fn open() -> Option<(Portal, Stub)> {
     let portal = Portal::open_with(
         |parts| {
             let database = parts.accounts.database().clone();
-            parts.payments = Payments::over(database, providers).unwrap();
+            parts.payments = Payments::over(database, providers, Some(stub::portal())).unwrap();
         },
         Router::new(),
     )

@@ -51,7 +51,7 @@ impl Till {
         let settings = Settings { database_connections: 20, ..Settings::of(&url) };
         let database = Database::start(settings).unwrap();
         database.usable().await;
-        let payments = Payments::over(database.clone(), providers).unwrap();
+        let payments = Payments::over(database.clone(), providers, Some(stub::portal())).unwrap();
         Some(Self { url, database, payments })
     }
 

@@ -22,6 +22,7 @@ use ring::hmac;
 use serde_json::Value;
 use serde_json::json;
 use sha2::Digest as _;
+use tenantry::model::PortalUrl;
 use tenantry::model::Secret;
 use tenantry::payments::settings::Providers;
 use tokio::net::TcpListener;
@@ -53,6 +54,11 @@ pub(crate) struct World {
     pub(crate) down: bool,
     /// How often each path was asked.
     pub(crate) asked: Vec<String>,
+}
+
+/// Where the portal is, as these providers see it.
+pub(crate) fn portal() -> PortalUrl {
+    "https://portal.example".parse().unwrap()
 }
 
 pub(crate) struct Stub {
@@ -100,8 +106,7 @@ impl Stub {
     pub(crate) fn settings(&self) -> String {
         let at = &self.address;
         format!(
-            "portalUrl: https://portal.example
-midtrans: {{ serverKeys: [{SERVER_KEY}], snapUrl: '{at}', apiUrl: '{at}' }}
+            "midtrans: {{ serverKeys: [{SERVER_KEY}], snapUrl: '{at}', apiUrl: '{at}' }}
 stripe: {{ secretKeys: [sk_test_of_a_test], webhookSecrets: [{WEBHOOK_SECRET}], live: false, apiUrl: '{at}' }}
 vnpay: {{ terminal: TESTTERM, hashSecrets: [{HASH_SECRET}], payUrl: '{at}/pay', apiUrl: '{at}/merchant_webapi/api/transaction' }}
 momo: {{ partnerCode: MOMOTEST, accessKey: {ACCESS_KEY}, secretKeys: [{SECRET_KEY}], apiUrl: '{at}' }}

@@ -247,7 +247,7 @@ pub(super) fn way(
     let return_url = match return_url {
         Some(url) if is_way_back(&url) => Some(url),
         Some(_) => return Err(wrong()),
-        None => api.payments().portal_url().map(str::to_owned),
+        None => api.payments().portal_url().map(ToString::to_string),
     };
     Ok((taker, return_url))
 }

@@ -26,6 +26,7 @@ use crate::edits::Editor;
 use crate::edits::SigningKey;
 use crate::history::Store;
 use crate::jobs::Runner;
+use crate::model::PortalUrl;
 use crate::model::Secret;
 use crate::notify::smtp;
 use crate::notify::work;
@@ -128,9 +129,10 @@ impl Door {
             accepted: desk.accepted(),
             clock: Arc::new(SystemClock),
         };
-        let postman = postman(&mail, database, work.taken.clone())?;
+        let portal = settings.portal_url.as_ref();
+        let postman = postman(&mail, portal, database, work.taken.clone())?;
         parts.desk = Some(desk);
-        parts.payments = Payments::over(database.clone(), providers)
+        parts.payments = Payments::over(database.clone(), providers, portal.cloned())
             .context("payments cannot be taken")
             .or_help("correct the file that --payments-file names, or leave it out")?;
         parts.git = webhook_secret.map(|secret| {
@@ -228,6 +230,7 @@ async fn editor(
 /// Who sends mails; nobody where no server is named.
 fn postman(
     settings: &smtp::Settings,
+    portal: Option<&PortalUrl>,
     database: &Database,
     taken: watch::Receiver<Option<Taken>>,
 ) -> Result<Option<Postman>, Failure> {
@@ -236,7 +239,10 @@ fn postman(
         tracing::warn!("mails wait in the outbox: no server is named with --smtp-url");
         return Ok(None);
     };
-    let portal = settings.portal().context("mail cannot be sent")?;
+    let Some(portal) = portal.cloned() else {
+        let failure = Failure::new("mail cannot be sent: nobody knows where its links lead");
+        return Err(failure.help("say where the portal is with --portal-url"));
+    };
     let author = move || {
         let taken = taken.borrow();
         let platform = taken.as_ref()?.configuration.platform.as_ref()?;
