@@ -285,6 +285,27 @@ async fn a_database_is_set_aside_for_a_revert_and_goes_when_its_time_has_come() 
 }
 
 #[tokio::test]
+async fn what_a_commit_purges_goes_with_its_namespace_and_its_tenant_stays() {
+    let world = Arc::new(World::default());
+    let mut daemon = Daemon::over(&world);
+    daemon.converge(&example("1", &[])).await;
+    let ended = [("tenants/acme/school.yaml", None), ("tenants/acme/verify.yaml", None)];
+    daemon.converge(&example("2", &ended)).await;
+    let kept = world.live_of("acme");
+    assert!(kept.len() > 2, "its namespace, volumes and database are kept: {kept:?}");
+    let tenant = concat!(env!("CARGO_MANIFEST_DIR"), "/tenants-example/tenants/acme/tenant.yaml");
+    let tenant = std::fs::read_to_string(tenant).unwrap() + "  purged: [school]\n";
+    let [school, verify] = ended;
+    let purged = [school, verify, ("tenants/acme/tenant.yaml", Some(tenant.as_str()))];
+    let states = daemon.converge(&example("3", &purged)).await;
+    assert_eq!((world.live_of("acme"), states["acme"]), (Vec::new(), State::Converged));
+    world.take_log();
+    daemon.converge(&example("4", &ended)).await;
+    daemon.converge(&example("5", &purged)).await;
+    assert_eq!(world.take_log(), [""; 0], "there is nothing that could go twice");
+}
+
+#[tokio::test]
 async fn a_commit_that_deletes_too_much_is_parked_until_it_is_approved() {
     let world = Arc::new(World::default());
     let mut daemon = Daemon::over(&world);
