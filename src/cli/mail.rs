@@ -1,10 +1,16 @@
 //! `mail`: the mails that people get, to look at before anybody gets them.
 
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use crate::model::Configuration;
 use crate::model::typed::suggestion;
 use crate::notify::House;
+use crate::notify::Own;
 use crate::notify::catalog;
 use crate::notify::letter::LANGUAGES;
 use crate::outbox::Mail;
@@ -12,6 +18,7 @@ use crate::outbox::Mail;
 use super::Exit;
 use super::Failure;
 use super::Output;
+use super::files;
 
 /// List the mails that people get, and show them with made-up values
 #[derive(clap::Args, Debug)]
@@ -19,7 +26,8 @@ use super::Output;
 Examples:
   tenantry mail list
   tenantry mail preview instance-ready --language vi
-  tenantry mail preview invoice --html > invoice.html")]
+  tenantry mail preview invoice --html > invoice.html
+  tenantry mail preview welcome --folder /srv/tenants")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -45,6 +53,9 @@ struct Preview {
     /// Show the HTML of it instead of its text
     #[arg(long)]
     html: bool,
+    /// Show it in the words of `templates/email/` in this folder of a repository
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
@@ -75,11 +86,13 @@ fn show(preview: &Preview, output: &Output) -> Result<Exit, Failure> {
         let failure = Failure::new(format!("there is no mail `{}`", preview.name));
         return Err(failure.help(suggestion(&preview.name, &names)));
     };
+    let own = own(preview.folder.as_deref(), output)?;
     let house = House {
         platform: "kiteclass.example".to_owned(),
         portal: "https://portal.kiteclass.example".to_owned(),
         support: "help@kiteclass.example".to_owned(),
         zone: TimeZone::UTC,
+        own: Arc::new(own),
     };
     let mut values = template.samples();
     values["name"] = "An Nguyen".into();
@@ -99,4 +112,18 @@ fn show(preview: &Preview, output: &Output) -> Result<Exit, Failure> {
         }
     })?;
     Ok(Exit::Fine)
+}
+
+/// The words of a repository; what is wrong with them is told beside.
+fn own(folder: Option<&Path>, output: &Output) -> Result<Own, Failure> {
+    let Some(folder) = folder else { return Ok(Own::default()) };
+    let snapshot = files::of_folder(folder)?;
+    let (own, findings) = Own::of(&Configuration::read(None, &snapshot).letters);
+    for finding in findings {
+        output.note(format!(
+            "{}: {}; the text that is built in is shown",
+            finding.place, finding.message
+        ));
+    }
+    Ok(own)
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::model::Finding;
 use crate::model::Severity;
 use crate::model::Snapshot;
+use crate::notify::Own;
 use crate::reconcile::desired::advance;
 use crate::validate::report;
 
@@ -57,8 +58,11 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
     let progress = output.progress("checking the documents", None);
     // Rendering finds what no rule can: a template that does not fit.
     let desired = advance(None, &snapshot, Timestamp::now());
+    let (_, of_letters) = Own::of(&desired.configuration.letters);
+    let mut findings = [desired.findings, of_letters].concat();
+    findings.sort();
     drop(progress);
-    let errors = desired.findings.iter().any(|finding| finding.severity == Severity::Error);
+    let errors = findings.iter().any(|finding| finding.severity == Severity::Error);
     let usual = if output.is_json() { Format::Json } else { Format::Plain };
     let format = arguments.format.unwrap_or(usual);
     // A terminal opens what is said from here, a code scanner from the root of the repository.
@@ -68,7 +72,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         }
         Format::Sarif | Format::Github => files::inside_repository(&arguments.folder)?,
     };
-    let (findings, snapshot) = below(&above, desired.findings, &snapshot);
+    let (findings, snapshot) = below(&above, findings, &snapshot);
     let report = match format {
         Format::Plain => report::plain(&findings, &snapshot, output.colour()),
         Format::Json => report::json(&findings),

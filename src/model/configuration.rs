@@ -1,6 +1,7 @@
 //! A configuration: the documents of a snapshot, each under its name.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -23,6 +24,16 @@ use super::read::FileDocuments;
 use super::read::Origin;
 use super::read::folder_of;
 use super::read::read_file;
+use super::snapshot::File;
+
+/// The texts of mails among the files of a snapshot.
+fn letters(snapshot: &Snapshot) -> BTreeMap<Arc<str>, File> {
+    let from = snapshot.files.range::<str, _>((Bound::Included(LETTERS), Bound::Unbounded));
+    from.take_while(|(path, _)| path.starts_with(LETTERS))
+        .filter(|(path, _)| path.ends_with(".txt"))
+        .map(|(path, file)| (Arc::clone(path), file.clone()))
+        .collect()
+}
 
 /// The subscriptions of one tenant, each under its name.
 pub type Subscriptions = BTreeMap<Name, Arc<Document<Subscription>>>;
@@ -49,7 +60,12 @@ pub struct Configuration {
     pub hosts: BTreeMap<Name, Arc<Document<Host>>>,
     pub channels: BTreeMap<Name, Arc<Document<Channel>>>,
     pub tasks: BTreeMap<Name, Arc<Document<Task>>>,
+    /// What the repository says in the places of our own mails: the texts of [`LETTERS`], by path.
+    pub letters: BTreeMap<Arc<str>, File>,
 }
+
+/// Where the texts of mails stand in a repository.
+pub const LETTERS: &str = "templates/email/";
 
 impl Configuration {
     /// The zone in which days begin and end: the platform's, and UTC where there is none.
@@ -93,7 +109,7 @@ impl Configuration {
         let replaces = |((old, _), new): (&(Option<&Arc<FileDocuments>>, _), &Arc<_>)| {
             previous.zip(*old).is_some_and(|(previous, old)| previous.replaces(old, new))
         };
-        match previous {
+        let read = match previous {
             Some(previous)
                 if !gone
                     && previous.elsewhere.is_empty()
@@ -102,7 +118,8 @@ impl Configuration {
                 previous.with(files, &read)
             }
             _ => Self::in_order(files),
-        }
+        };
+        Self { letters: letters(snapshot), ..read }
     }
 
     /// Whether a file's documents only take the places of those that it had before.
@@ -130,6 +147,7 @@ impl Configuration {
             hosts: self.hosts.clone(),
             channels: self.channels.clone(),
             tasks: self.tasks.clone(),
+            letters: BTreeMap::new(),
         };
         for document in read.iter().flat_map(|file| &file.documents) {
             changed.put(document);

@@ -1,8 +1,8 @@
 //! From a mail's name, language and values to what is sent. Templates are strict, do bounded work,
 //! and see nothing but the values.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use minijinja::AutoEscape;
@@ -15,6 +15,7 @@ use super::catalog;
 use super::catalog::LAYOUT;
 use super::html;
 use super::html::LINK;
+use super::own::Own;
 use super::words;
 use crate::outbox::Mail;
 
@@ -26,6 +27,10 @@ const FUEL: u64 = 20_000;
 const LONGEST_VALUE: usize = 2_000;
 /// The longest name that somebody is greeted by, in characters.
 const LONGEST_NAME: usize = 80;
+/// The largest letter, in bytes.
+const LONGEST_LETTER: usize = 256 << 10;
+/// What the head of a section begins with; the language follows.
+const HEAD: &str = "=== ";
 /// The longest subject, in characters.
 const LONGEST_SUBJECT: usize = 200;
 
@@ -40,6 +45,8 @@ pub struct House {
     pub support: String,
     /// Where days begin and end.
     pub zone: TimeZone,
+    /// What is said in other words than ours.
+    pub own: Arc<Own>,
 }
 
 /// A letter, ready to be sent.
@@ -60,27 +67,48 @@ pub enum LetterError {
 }
 
 impl House {
-    /// Writes a letter.
+    /// Writes a letter: in the house's own words, and where these do not fit what is to be said, in
+    /// ours.
     pub fn write(&self, mail: &Mail) -> Result<Letter, LetterError> {
+        match self.in_own_words(mail) {
+            Err(error @ LetterError::Template { .. }) if *self.own != Own::default() => {
+                tracing::warn!("{error}; the text that is built in is sent");
+                let usual = Self { own: Arc::default(), ..self.clone() };
+                usual.in_own_words(mail)
+            }
+            written => written,
+        }
+    }
+
+    /// Writes a letter, or says why these words do not fit.
+    pub(super) fn in_own_words(&self, mail: &Mail) -> Result<Letter, LetterError> {
         let template = catalog::find(&mail.template)
             .ok_or_else(|| LetterError::Unknown(mail.template.clone()))?;
-        let language = *LANGUAGES.iter().find(|known| **known == mail.language).unwrap_or(&"en");
+        let language = LANGUAGES.into_iter().find(|known| *known == mail.language).unwrap_or("en");
         let wrong = |why: String| LetterError::Template {
             name: mail.template.clone(),
             language: language.to_owned(),
             why,
         };
-        let (subject, body) = section(template.source, language)
-            .ok_or_else(|| wrong("the language is missing".to_owned()))?;
-        let (_, layout) = section(LAYOUT, language)
-            .ok_or_else(|| wrong("the layout lacks the language".to_owned()))?;
+        let said = self.own.section(template.name, language);
+        let said = said.or_else(|| section(template.source, language));
+        let said = said.ok_or_else(|| wrong("the language is missing".to_owned()))?;
+        let layout = self.own.layout(language).or_else(|| section(LAYOUT, language));
+        let layout = layout.ok_or_else(|| wrong("the layout lacks the language".to_owned()))?;
+        let (subject, body) = said.split_once('\n').unwrap_or((said, ""));
+        // The first line of a layout is of no use.
+        let (_, layout) = layout.split_once('\n').unwrap_or_default();
         let mut values = self.values(mail, language);
         let environment = self.environment();
         let fill = |source: &str, values: &Map<String, Value>| {
             let source = source.replace("=> ", LINK.encode_utf8(&mut [0; 4]));
             let filled = environment.render_str(&source, minijinja::value::Serde(values));
             // The message of an error names what is undefined, and no value of it.
-            filled.map_err(|error| wrong(error.to_string()))
+            let filled = filled.map_err(|error| wrong(error.to_string()))?;
+            if filled.len() > LONGEST_LETTER {
+                return Err(wrong(format!("it becomes more than {LONGEST_LETTER} bytes")));
+            }
+            Ok(filled)
         };
         let subject = one_line(&fill(subject, &values)?, LONGEST_SUBJECT);
         let body = fill(body, &values)?;
@@ -120,14 +148,26 @@ impl House {
     }
 }
 
-/// The subject and the rest of one language's section.
-fn section<'a>(source: &'a str, language: &str) -> Option<(&'a str, &'a str)> {
-    let mut sections: BTreeMap<&str, &str> = BTreeMap::new();
-    for part in source.split("=== ").filter(|part| !part.is_empty()) {
+/// The section of one language, its subject first.
+fn section<'a>(source: &'a str, language: &str) -> Option<&'a str> {
+    sections(source)?.into_iter().find(|(_, name, _)| *name == language).map(|(.., text)| text)
+}
+
+/// The sections of a file, each with the line of its head and the language that this names; none
+/// where the file does not begin with one.
+pub(super) fn sections(source: &str) -> Option<Vec<(usize, &str, &str)>> {
+    let mut sections = Vec::new();
+    let mut rest = source.strip_prefix(HEAD)?;
+    let mut line = 1;
+    loop {
+        let next = rest.find("\n=== ").map(|at| at + 1);
+        let (part, after) = rest.split_at(next.unwrap_or(rest.len()));
         let (name, text) = part.split_once('\n')?;
-        sections.insert(name.trim(), text);
+        sections.push((line, name.trim(), text));
+        let Some(after) = after.strip_prefix(HEAD) else { return Some(sections) };
+        line += part.matches('\n').count();
+        rest = after;
     }
-    sections.get(language)?.split_once('\n')
 }
 
 /// Values in which no line begins and nothing is hidden: whoever wrote them might want to look

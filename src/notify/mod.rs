@@ -12,6 +12,8 @@ pub mod catalog;
 pub mod letter;
 mod words;
 mod html;
+// In the words of a repository.
+mod own;
 // Out of the house.
 pub mod smtp;
 pub mod work;
@@ -19,4 +21,5 @@ pub mod work;
 pub use letter::House;
 pub use letter::Letter;
 pub use letter::LetterError;
+pub use own::Own;
 pub use smtp::Post;

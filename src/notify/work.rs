@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::House;
+use super::Own;
 use super::Post;
 use super::smtp::Sender;
 use super::smtp::Undelivered;
@@ -49,14 +50,15 @@ pub struct Postman {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
-/// Who writes, as a document says it; none where it names no sender.
-pub fn author(platform: &Platform, portal: &PortalUrl) -> Option<(House, Sender)> {
+/// Who writes, as a document says it, and in which words; none where it names no sender.
+pub fn author(platform: &Platform, portal: &PortalUrl, own: Arc<Own>) -> Option<(House, Sender)> {
     let mail = platform.mail.as_ref()?;
     let house = House {
         platform: platform.domain.clone(),
         portal: portal.to_string(),
         support: platform.support.as_ref().map_or_else(|| mail.from.clone(), |to| to.email.clone()),
         zone: platform.zone().unwrap_or(TimeZone::UTC),
+        own,
     };
     Some((house, Sender { from: mail.from.clone(), reply_to: mail.reply_to.clone() }))
 }

@@ -48,6 +48,35 @@ fn a_finding_is_shown_with_its_line_and_the_fix() {
 }
 
 #[test]
+fn a_mail_in_words_that_cannot_be_used_is_a_finding_and_ours_is_shown() {
+    let repository = TestRepo::new();
+    repository.write("platform.yaml", PLATFORM);
+    repository.write("templates/email/welcome.txt", "=== en\nHello\n\n{{ nothing }}\n");
+    repository.write(
+        "templates/email/reset.txt",
+        "=== en\nA way back in\n\n=> Come: {{ portal }}/reset?token={{ token }}\n",
+    );
+    repository.commit("words of our own");
+    repository.check_out();
+    let told = validate(&repository, ".");
+    assert_eq!(told.code, 1, "{}", told.shown());
+    let place = "templates/email/welcome.txt:1:1";
+    assert!(told.out.contains(place) && told.out.contains("mail-template"), "{}", told.shown());
+    assert!(!told.out.contains("reset.txt"), "{}", told.shown());
+    let preview = |name: &str| {
+        let command = format!("mail preview {name} --folder .");
+        Program::with(&command).in_folder(repository.path()).run()
+    };
+    assert!(
+        preview("reset").out.contains("Subject: A way back in"),
+        "{}",
+        preview("reset").shown()
+    );
+    let ours = preview("welcome");
+    assert!(!ours.out.contains("Subject: Hello\n") && ours.err.contains(place), "{}", ours.shown());
+}
+
+#[test]
 fn colours_come_when_they_are_asked_for_and_not_otherwise() {
     let repository = with_a_slip();
     assert!(validate(&repository, "hosting --color always").out.contains('\u{1b}'));

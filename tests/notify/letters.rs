@@ -1,9 +1,16 @@
 //! What people read, in every language.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use serde_json::json;
+use tenantry::model::Commit;
+use tenantry::model::Configuration;
+use tenantry::model::Snapshot;
+use tenantry::notify::House;
 use tenantry::notify::Letter;
 use tenantry::notify::LetterError;
+use tenantry::notify::Own;
 use tenantry::notify::catalog;
 use tenantry::notify::letter::LANGUAGES;
 use tenantry::outbox::Mail;
@@ -166,4 +173,65 @@ fn a_name_that_is_a_message_to_a_stranger_is_not_passed_on() {
     let letter = house().write(&Mail { template, to, language: "en".into(), values }).unwrap();
     assert!(letter.text.starts_with("Hello an@acme.example,"), "{}", letter.text);
     assert!(!letter.text.contains("evil") && !letter.html.contains("evil"));
+}
+
+#[test]
+fn a_repository_says_some_mails_in_words_of_its_own_and_a_broken_file_says_nothing() {
+    let files = [
+        ("templates/email/welcome.txt", "=== en\nGood to see you, {{ name }}\n\nCome in.\n"),
+        ("templates/email/reset.txt", "=== en\nOh no\n\n{{ nothing }}\n"),
+        (
+            "templates/email/_layout.txt",
+            "=== en\n{{ subject }}\n\nDear {{ name }},\n\n{{ body }}\n\n{{ support }}\n",
+        ),
+        ("templates/email/notes.md", "not a mail"),
+    ];
+    let snapshot = Snapshot::of(Commit::new(""), files);
+    let letters = Configuration::read(None, &snapshot).letters;
+    let (own, findings) = Own::of(&letters);
+    let told: Vec<String> =
+        findings.iter().map(|finding| format!("{} {}", finding.place, finding.rule)).collect();
+    assert_eq!(told, ["templates/email/reset.txt:1:1 mail-template"]);
+    let house = House { own: Arc::new(own), ..house() };
+    let write = |template: &str, language: &str, values: Value| {
+        let mut values = values;
+        values["name"] = json!("An");
+        let (template, language) = (template.to_owned(), language.to_owned());
+        house.write(&Mail { template, to: "an@acme.example".into(), language, values }).unwrap()
+    };
+    let welcome = write("welcome", "en", json!({}));
+    assert_eq!(welcome.subject, "Good to see you, An");
+    assert_eq!(welcome.text, "Dear An,\n\nCome in.\n\nhelp@kiteclass.example\n");
+    assert!(welcome.html.contains("Come in."), "{}", welcome.html);
+    // What it does not say is said in our words: other languages, and what was broken.
+    let usual = letter("welcome", "vi", json!({})).unwrap();
+    assert_eq!(write("welcome", "vi", json!({})).subject, usual.subject);
+    let samples = catalog::find("reset").unwrap().samples();
+    let usual = letter("reset", "en", samples.clone()).unwrap();
+    assert_eq!(write("reset", "en", samples).subject, usual.subject);
+}
+
+#[test]
+fn what_its_words_cannot_say_of_certain_values_is_said_in_ours() {
+    // Every sample of an end names a backup, and not every end does.
+    let text = "=== en\nOver\n\nKept: {{ backup }}\n";
+    let snapshot = Snapshot::of(Commit::new(""), [("templates/email/ended.txt", text)]);
+    let (own, findings) = Own::of(&Configuration::read(None, &snapshot).letters);
+    assert_eq!(findings, []);
+    let house = House { own: Arc::new(own), ..house() };
+    let write = |values: Value| {
+        let mail = Mail {
+            template: "ended".into(),
+            to: "an@acme.example".into(),
+            language: "en".into(),
+            values,
+        };
+        house.write(&mail).unwrap()
+    };
+    let known = write(
+        json!({ "subscription": "acme/school", "backup": "b", "retainedUntil": "2027-01-01" }),
+    );
+    assert!(known.text.contains("Kept: b"), "{}", known.text);
+    let unknown = write(json!({ "subscription": "acme/school" }));
+    assert!(unknown.text.contains("kept for a while"), "{}", unknown.text);
 }

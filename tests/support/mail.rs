@@ -1,5 +1,7 @@
 //! What chapters put into the outbox, as its reader gets it.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use sqlx::PgPool;
 use sqlx::types::Json;
@@ -12,6 +14,7 @@ pub(crate) fn house() -> House {
         portal: "https://portal.kiteclass.example".into(),
         support: "help@kiteclass.example".into(),
         zone: TimeZone::get("Asia/Ho_Chi_Minh").unwrap(),
+        own: Arc::default(),
     }
 }
 

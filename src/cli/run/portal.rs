@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -26,8 +27,10 @@ use crate::edits::Editor;
 use crate::edits::SigningKey;
 use crate::history::Store;
 use crate::jobs::Runner;
+use crate::model::Commit;
 use crate::model::PortalUrl;
 use crate::model::Secret;
+use crate::notify::Own;
 use crate::notify::smtp;
 use crate::notify::work;
 use crate::notify::work::Postman;
@@ -243,13 +246,36 @@ fn postman(
         let failure = Failure::new("mail cannot be sent: nobody knows where its links lead");
         return Err(failure.help("say where the portal is with --portal-url"));
     };
+    let words = Mutex::new(Words::default());
     let author = move || {
-        let taken = taken.borrow();
-        let platform = taken.as_ref()?.configuration.platform.as_ref()?;
-        work::author(&platform.spec, &portal)
+        let taken = taken.borrow().clone()?;
+        let platform = taken.configuration.platform.as_ref()?;
+        let own = words.lock().expect("nobody panics holding this lock").at(&taken);
+        work::author(&platform.spec, &portal, own)
     };
     let (author, clock): (work::Author, _) = (Arc::new(author), Arc::new(Timestamp::now));
     Ok(Some(Postman { database: database.clone(), post, author, clock }))
+}
+
+/// The words in which a commit has mails said. They are tried out once for each commit.
+#[derive(Default)]
+struct Words {
+    commit: Option<Commit>,
+    own: Arc<Own>,
+}
+
+impl Words {
+    fn at(&mut self, taken: &Taken) -> Arc<Own> {
+        if self.commit.as_ref() != Some(&taken.commit) {
+            let (own, findings) = Own::of(&taken.configuration.letters);
+            for finding in findings {
+                let place = finding.place;
+                tracing::warn!("{place}: {}; the text that is built in is sent", finding.message);
+            }
+            *self = Self { commit: Some(taken.commit.clone()), own: Arc::new(own) };
+        }
+        Arc::clone(&self.own)
+    }
 }
 
 /// Shows the portal each commit that is taken.
