@@ -3,6 +3,7 @@
 mod clean;
 mod figures;
 mod read;
+mod timeline;
 mod write;
 
 use serde::Serialize;
@@ -12,7 +13,7 @@ use crate::postgres::Database;
 
 pub use clean::Cleaned;
 pub use figures::DriftFigures;
-pub use read::Asked;
+pub use timeline::Asked;
 
 pub(super) use write::Lost;
 pub(super) use write::Writer;
