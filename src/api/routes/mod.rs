@@ -20,6 +20,7 @@ mod instances;
 mod verification;
 mod hands;
 mod wallet;
+mod payment;
 mod payments;
 mod money;
 mod hooks;
@@ -30,6 +31,7 @@ mod deployment;
 mod days;
 mod earnings;
 mod figures;
+mod onboarding;
 mod workers;
 mod capacity;
 
@@ -73,6 +75,7 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(deployment::routes())
         .merge(earnings::routes())
         .merge(figures::routes())
+        .merge(onboarding::routes())
         .merge(workers::routes())
         .merge(capacity::routes())
         .merge(reference);

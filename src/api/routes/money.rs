@@ -20,10 +20,10 @@ use uuid::Uuid;
 
 use super::catalog::Money;
 use super::operations::read_position;
-use super::payments::Payment;
-use super::payments::Provider;
-use super::payments::Status;
-use super::payments::Sum;
+use super::payment::Payment;
+use super::payment::Provider;
+use super::payment::Status;
+use super::payment::Sum;
 use super::payments::platform;
 use crate::accounts::Principal;
 use crate::accounts::audit::Act;

@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::catalog::Money;
-use super::payments::Payment;
-use super::payments::Provider;
-use super::payments::Sum;
+use super::payment::Payment;
+use super::payment::Provider;
+use super::payment::Sum;
 use super::payments::begin;
 use super::payments::platform;
 use crate::api::Api;
