@@ -17,8 +17,9 @@
 //!                jobs: what is due by the clock; they join what the portal is made of
 //!                  │
 //!      usage, pods, workers ◄── ports: reconcile measures, looks and reads logs behind them
+//!                  └──► alerts: what is recorded there, held against the platform's thresholds
 //!
-//!      accounts, operations, payments, jobs ──► outbox ──► notify ──► SMTP
+//!      accounts, operations, payments, alerts, jobs ──► outbox ──► notify ──► SMTP
 //! ```
 //!
 //! Decisions stand in the middle and are pure: `model`, `validate`, `render` and `plan` see no
@@ -59,8 +60,10 @@ pub mod operations;
 pub mod usage;
 // What runs for subscriptions: how it stands, and what it writes.
 pub mod pods;
-// The worker nodes of clusters, as they were last seen.
+// Clusters, as they were last seen: nodes, disks, certificates, backups.
 pub mod workers;
+// What is wrong for longer than it may be: told once, closed when it is well, kept.
+pub mod alerts;
 // Money that comes in: what providers say, believed where it is proven, once in effect.
 pub mod payments;
 // What is done again and again without anybody asking: each once, however many daemons there are.

@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("usage", &["model", "validate", "postgres"]),
     ("pods", &["model", "postgres"]),
     ("workers", &["model", "postgres"]),
+    ("alerts", &["model", "postgres", "accounts"]),
     // It commits and reads history; what it may not reach, the portal may not either.
     (
         "operations",
@@ -50,6 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "usage",
             "pods",
             "workers",
+            "alerts",
         ],
     ),
     ("telemetry", &["settings"]),
@@ -89,6 +91,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "usage",
             "pods",
             "workers",
+            "alerts",
             "telemetry",
         ],
     ),

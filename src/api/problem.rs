@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::accounts::AccountError;
 use crate::accounts::Invalid;
 use crate::accounts::access::InvalidAccess;
+use crate::alerts::AlertError;
 use crate::billing::ledger::LedgerError;
 use crate::edits::EditError;
 use crate::edits::Refused;
@@ -412,6 +413,18 @@ impl From<UsageError> for Problem {
                 Self::away("our database is away")
             }
             UsageError::Database(_) | UsageError::Unreadable(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AlertError> for Problem {
+    fn from(error: AlertError) -> Self {
+        match error {
+            AlertError::Database(error) if crate::postgres::is_away(&error) => {
+                Self::away("our database is away; nothing was changed")
+            }
+            AlertError::Account(error) => error.into(),
+            AlertError::Database(_) | AlertError::Unreadable(_) => Self::internal(&error),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! `status`: where is everybody?
 
 use jiff::Timestamp;
+use serde::Serialize;
 
+use crate::alerts;
+use crate::alerts::Alert;
 use crate::history::record::UnitState;
 use crate::history::record::UnitStatus;
 use crate::history::told::FindingSeen;
@@ -43,12 +46,22 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
     if arguments.all {
         overview.troubled = store.statuses(None, None, u32::MAX).await?;
     }
-    let now = Timestamp::now();
-    output.result(&overview, || text(&overview, output, now))?;
+    let alerts = alerts::store::open(store.database().pool()).await?;
+    let (now, told) = (Timestamp::now(), Told { overview, alerts });
+    output.result(&told, || text(&told, output, now))?;
     Ok(Exit::Fine)
 }
 
-fn text(overview: &Overview, output: &Output, now: Timestamp) -> String {
+/// How everything stands, and what is wrong for longer than it may be.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    overview: Overview,
+    alerts: Vec<Alert>,
+}
+
+fn text(told: &Told, output: &Output, now: Timestamp) -> String {
+    let Told { overview, alerts } = told;
     let mut lines = Vec::new();
     lines.push(daemon(overview, output, now));
     if let Some(head) = &overview.head {
@@ -93,6 +106,11 @@ fn text(overview: &Overview, output: &Output, now: Timestamp) -> String {
             parked.parked.reason
         ));
         lines.push(format!("  to approve them: tenantry approve {}", parked.parked.digest));
+    }
+    for alert in alerts {
+        let kind = output.paint(Tone::Bad, alert.kind.word());
+        let lasts = lasting(now.duration_since(alert.since));
+        lines.push(format!("alert[{kind}] for {lasts}: {}", alert.what));
     }
     lines.push(String::new());
     if !overview.troubled.is_empty() {

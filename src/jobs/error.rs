@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 
 use crate::accounts::AccountError;
+use crate::alerts::AlertError;
 use crate::billing::calendar::CalendarError;
 use crate::billing::invoice::InvoiceError;
 use crate::billing::ledger::LedgerError;
 use crate::billing::terms::TermError;
+use crate::history::HistoryError;
 use crate::operations::OperationError;
 use crate::payments::PaymentError;
 use crate::pods::PodError;
@@ -48,6 +50,10 @@ pub enum JobError {
     #[error(transparent)]
     Workers(#[from] WorkersError),
     #[error(transparent)]
+    Alert(#[from] AlertError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
     Operation(#[from] OperationError),
     #[error("the database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
@@ -61,10 +67,13 @@ impl JobError {
             | Self::Usage(UsageError::Database(error))
             | Self::Pods(PodError(error))
             | Self::Workers(WorkersError::Database(error))
+            | Self::Alert(AlertError::Database(error))
             | Self::Invoice(InvoiceError::Database(error))
             | Self::Term(TermError::Database(error)) => is_away(error),
             Self::Ledger(error) | Self::Invoice(InvoiceError::Ledger(error)) => error.is_passing(),
-            Self::Account(AccountError::Away) | Self::Payment(PaymentError::Away) => true,
+            Self::Account(AccountError::Away)
+            | Self::Alert(AlertError::Account(AccountError::Away))
+            | Self::Payment(PaymentError::Away) => true,
             Self::Operation(error) => error.is_passing(),
             _ => false,
         }

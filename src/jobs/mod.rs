@@ -18,6 +18,7 @@ mod row;
 mod runner;
 // What is done.
 mod alert;
+mod alerts;
 mod cleaning;
 mod lifecycle;
 mod money;
@@ -48,6 +49,7 @@ pub fn of_a_business() -> Vec<Job> {
         tasks::jobs(),
         usage::jobs(),
         workers::jobs(),
+        alerts::jobs(),
     ]
     .concat()
 }

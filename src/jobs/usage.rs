@@ -12,7 +12,6 @@ use super::Report;
 use super::Schedule;
 use super::cleaning::gone;
 use crate::accounts;
-use crate::billing::calendar::day_of;
 use crate::model::SubscriptionId;
 use crate::usage::SLOT;
 use crate::usage::Sample;
@@ -41,7 +40,7 @@ pub(super) fn jobs() -> Vec<Job> {
         .with_documents(),
         Job::new(
             CHECK,
-            "Tell customers and operators who comes near to a limit or has reached it",
+            "Tell customers who come near to a limit or have reached it",
             Schedule::Every(SLOT),
             check,
         )
@@ -130,7 +129,7 @@ fn warns_at(ground: &Ground) -> Result<u8, JobError> {
 }
 
 /// Every limit that anybody has.
-fn limits(ground: &Ground) -> Result<Vec<(SubscriptionId, Limit)>, JobError> {
+pub(super) fn limits(ground: &Ground) -> Result<Vec<(SubscriptionId, Limit)>, JobError> {
     let configuration = &ground.documents()?.configuration;
     let mut all = Vec::new();
     for (tenant, subscriptions) in &configuration.subscriptions {
@@ -161,7 +160,8 @@ impl Over<'_> {
         format!("{} uses all of its {word}: {} of {most} {unit}", self.of, self.used)
     }
 
-    /// Writes where it stands now, and tells who should know in the same transaction.
+    /// Writes where it stands now, and tells its customer in the same transaction. Operators have
+    /// alerts.
     async fn enter(&self, ground: &Ground, stood: Standing) -> Result<(), JobError> {
         let Limit { measure, most } = self.limit;
         let now = ground.now;
@@ -181,10 +181,6 @@ impl Over<'_> {
             let tenant = &self.of.tenant;
             let template = "usage-high";
             accounts::tell_tenant(&mut transaction, template, &fact, tenant, &values, now).await?;
-            if self.stands == Standing::Reached {
-                let values = json!({ "job": CHECK, "what": self.told(), "day": day_of(now, &ground.zone()) });
-                accounts::tell_operators(&mut transaction, "alert", &fact, &values, now).await?;
-            }
         }
         transaction.commit().await.map_err(UsageError::from)?;
         Ok(())

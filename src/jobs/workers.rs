@@ -1,4 +1,5 @@
-//! Worker nodes: looked at again and again, so that the portal can tell of them.
+//! Clusters: looked at again and again, so that the portal can tell of them, and somebody watches
+//! over them.
 
 use super::Ground;
 use super::Job;
@@ -11,7 +12,7 @@ use crate::workers::store;
 
 pub(super) fn jobs() -> Vec<Job> {
     let purpose =
-        "Look at the nodes of every cluster, what they can give and what is asked of them";
+        "Look at every cluster: its nodes, disks and certificates, and how its backups went";
     vec![Job::new("survey-workers", purpose, Schedule::Each(EVERY), survey).with_documents()]
 }
 
@@ -21,10 +22,8 @@ async fn survey(ground: Ground) -> Result<Report, JobError> {
     let pool = ground.database().pool();
     let (mut nodes, mut findings) = (0, Vec::new());
     for surveyed in surveyor.survey().await {
-        match &surveyed.nodes {
-            Ok(seen) => nodes += seen.len(),
-            Err(trouble) => findings.push(trouble.clone()),
-        }
+        nodes += surveyed.nodes.as_ref().map_or(0, Vec::len);
+        findings.extend(surveyed.troubles().cloned());
         store::record(pool, &surveyed, ground.now).await?;
     }
     let clusters = &ground.documents()?.configuration.clusters;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Channel;
@@ -11,6 +12,7 @@ use super::Cluster;
 use super::Component;
 use super::Host;
 use super::Package;
+use super::Phase;
 use super::Platform;
 use super::Snapshot;
 use super::Subscription;
@@ -72,6 +74,17 @@ impl Configuration {
     pub fn zone(&self) -> TimeZone {
         let platform = self.platform.as_ref();
         platform.and_then(|platform| platform.spec.zone()).unwrap_or(TimeZone::UTC)
+    }
+
+    /// The phase of a subscription at a time, and when the clock alone will change it next: by the
+    /// days of its package or, where that names none, of the platform.
+    pub fn phase(&self, subscription: &Subscription, now: Timestamp) -> (Phase, Option<Timestamp>) {
+        let package = self.packages.get(&subscription.package);
+        let lifecycle = package
+            .and_then(|package| package.spec.lifecycle.clone())
+            .or_else(|| self.platform.as_ref().map(|platform| platform.spec.lifecycle.clone()))
+            .unwrap_or_default();
+        subscription.phase(&lifecycle, &self.zone(), now)
     }
 
     /// Reads the files of a snapshot; those that are as they were are not read again.

@@ -22,6 +22,7 @@ pub mod platform;
 pub mod portal;
 pub mod cluster;
 pub mod node;
+pub mod upkeep;
 pub mod component;
 pub mod package;
 pub mod tenant;

@@ -172,8 +172,8 @@ impl FromStr for UnitName {
 
 /// A subscription by its tenant and its name, which is its own only within the tenant:
 /// `acme/school`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct SubscriptionId {
     pub tenant: Name,
     pub name: Name,
@@ -193,6 +193,14 @@ impl fmt::Display for SubscriptionId {
 impl From<SubscriptionId> for String {
     fn from(id: SubscriptionId) -> Self {
         id.to_string()
+    }
+}
+
+impl TryFrom<String> for SubscriptionId {
+    type Error = InvalidSubscription;
+
+    fn try_from(text: String) -> Result<Self, InvalidSubscription> {
+        text.parse()
     }
 }
 

@@ -117,11 +117,19 @@ pub struct Alerts {
     pub restarts: u16,
     /// How long a service may be away.
     pub downtime: Term,
+    /// How long before its end a certificate that nobody renewed is told of.
+    pub certificate: Term,
 }
 
 impl Default for Alerts {
     fn default() -> Self {
-        Self { usage: 90, disk: 80, restarts: 5, downtime: Term::minutes(5) }
+        Self {
+            usage: 90,
+            disk: 80,
+            restarts: 5,
+            downtime: Term::minutes(5),
+            certificate: Term::days(14),
+        }
     }
 }
 

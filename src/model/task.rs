@@ -65,6 +65,11 @@ impl Action {
         }
     }
 
+    /// Whether it leaves a backup behind.
+    pub fn is_backup(self) -> bool {
+        matches!(self, Self::Backup | Self::FinalBackup)
+    }
+
     /// Whether it needs what the package says of backups.
     pub fn needs_backup(self) -> bool {
         self != Self::Verify

@@ -42,7 +42,7 @@ pub const ALL: &[Template] = templates! {
     "address-known": "Somebody registers with an address that has an account",
         r"{}";
     "alert": "Something needs an operator",
-        r#"{"job": "verify-ledger", "what": "the ledger is off by 1 VND", "day": "2026-11-21"}"#;
+        r#"{"kind": "node-down", "about": "saigon.node-1", "more": 0, "lines": ["node-1 of cluster saigon does not run pods: the kubelet does not answer"], "at": "2026-11-21T03:04:05Z"}"#;
     "backup-done": "A backup is stored and was read back",
         r#"{"subscription": "acme/school", "at": "2026-11-21T02:00:00Z", "backup": "acme-school-2026-11-21"}"#;
     "backup-failed": "A backup could not be made",

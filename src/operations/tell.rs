@@ -1,7 +1,6 @@
 //! What customers are told about their orders and changes: one mail for each fact, ever.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -134,8 +133,8 @@ pub(super) async fn purged(
     Ok(())
 }
 
-/// A backup failed, or another thing to do once: customers are told of backups, and operators of
-/// whatever it is.
+/// A backup failed, or another thing to do once: customers are told of backups, and operators of the
+/// rest. Of backups operators have an alert.
 pub(super) async fn task_failed(
     db: &mut PgConnection,
     operation: &Operation,
@@ -144,24 +143,20 @@ pub(super) async fn task_failed(
 ) -> Result<(), OperationError> {
     let Some(task) = task(operation) else { return Ok(()) };
     let fact = operation.id.to_string();
-    let mut values = about_backup(task, now);
-    values["why"] = json!(why);
-    if task.action == Action::Backup {
-        accounts::tell_tenant(db, "backup-failed", &fact, &task.tenant, &values, now).await?;
-    }
-    let subject = format!("{}/{}", task.tenant, task.subscription);
-    let what = match task.action {
-        Action::FinalBackup => {
-            format!("the last backup of {subject} failed, so it is not removed: {why}")
+    match task.action {
+        Action::Backup => {
+            let mut values = about_backup(task, now);
+            values["why"] = json!(why);
+            accounts::tell_tenant(db, "backup-failed", &fact, &task.tenant, &values, now).await?;
         }
-        action => format!("the {} of {subject} failed: {why}", action.word()),
-    };
-    let values = json!({ "job": task.action.word(), "what": what, "at": now });
-    // What the program tries again by itself every hour is told once a day.
-    let again = operation.intent.asker.account.is_none();
-    let day = now.to_zoned(TimeZone::UTC).date();
-    let fact = if again { format!("{}:{subject}:{day}", task.action.word()) } else { fact };
-    accounts::tell_operators(db, "alert", &fact, &values, now).await?;
+        Action::FinalBackup => {}
+        action @ (Action::Restore | Action::Verify) => {
+            let (tenant, subscription) = (&task.tenant, &task.subscription);
+            let what = format!("the {} of {tenant}/{subscription} failed: {why}", action.word());
+            let values = json!({ "job": action.word(), "what": what, "at": now });
+            accounts::tell_operators(db, "alert", &fact, &values, now).await?;
+        }
+    }
     Ok(())
 }
 

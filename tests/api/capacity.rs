@@ -15,7 +15,7 @@ use super::Portal;
 
 const GIBIBYTE: i64 = 1024;
 
-fn node(name: &str, ready: &str, cpu: i64, asked: i64) -> Node {
+pub(super) fn node(name: &str, ready: &str, cpu: i64, asked: i64) -> Node {
     let since = "2026-11-24T08:00:00Z".parse().ok();
     let condition = Condition {
         kind: "Ready".to_owned(),
@@ -36,8 +36,10 @@ fn node(name: &str, ready: &str, cpu: i64, asked: i64) -> Node {
 }
 
 impl Portal {
-    async fn seen(&self, cluster: &str, nodes: Result<Vec<Node>, String>) {
-        let surveyed = Surveyed { cluster: cluster.parse::<Name>().unwrap(), nodes };
+    pub(super) async fn seen(&self, cluster: &str, nodes: Result<Vec<Node>, String>) {
+        let cluster = cluster.parse::<Name>().unwrap();
+        let (disks, certificates, backups) = (Ok(vec![]), Ok(vec![]), Ok(vec![]));
+        let surveyed = Surveyed { cluster, nodes, disks, certificates, backups };
         let now = *self.clock.lock().unwrap();
         store::record(&self.pool, &surveyed, now).await.unwrap();
     }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod alerts;
 mod capacity;
 pub(crate) mod client;
 mod contract;

@@ -15,5 +15,6 @@ mod outages;
 mod requests;
 mod explaining;
 mod pods;
+mod upkeep;
 mod databases;
 mod targets;

@@ -24,7 +24,7 @@ fn pod(world: &World, name: &str, tenant: &str) -> Value {
 
 impl World {
     /// The world's namespace as its unit's own.
-    async fn settles(&self) {
+    pub(super) async fn settles(&self) {
         let mut namespace = self.resource("v1", "Namespace", &self.namespace, json!({}));
         namespace.id.namespace = "".into();
         if let Some(metadata) = namespace.body["metadata"].as_object_mut() {

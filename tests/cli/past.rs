@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde_json::Value;
+use tenantry::alerts;
 use tenantry::history::Record;
 use tenantry::history::Recorder;
 use tenantry::history::Store;
@@ -175,6 +176,28 @@ async fn status_tells_who_needs_help_and_what_waits() {
     let Some(url) = a_history().await else { return };
     assert_shown!(shown(&url, "status"));
     assert_shown!(shown(&url, "status --all"));
+}
+
+#[tokio::test]
+async fn status_tells_what_is_wrong_for_longer_than_it_may_be() {
+    let Some(url) = database().await else { return };
+    let database = Database::start(Settings::of(&url)).unwrap();
+    database.usable().await;
+    let subject = alerts::Subject {
+        kind: alerts::Kind::NodeDown,
+        name: "saigon.node-1".into(),
+        cluster: "saigon".parse().ok(),
+    };
+    let what = "node `node-1` of cluster `saigon` does not run pods";
+    let wrong = [(subject, what.to_owned())].into();
+    let sight = alerts::Sight { wrong, ..alerts::Sight::default() };
+    let turns = alerts::turns(&[], &sight, |_| SignedDuration::ZERO, ago(8));
+    alerts::store::take(database.pool(), &turns, ago(8)).await.unwrap();
+    let told = shown(&url, "status");
+    assert!(told.contains(&format!("alert[node-down] for 8 min: {what}")), "{told}");
+    let told = Program::with("status -o json").quiet_variable("DATABASE_URL", &url).run().out;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["alerts"][0]["kind"], "node-down", "{told}");
 }
 
 #[tokio::test]

@@ -196,7 +196,7 @@ async fn get(
     _operator: Operator,
 ) -> Result<Json<Capacity>, Problem> {
     let view = api.catalog().view()?;
-    let mut seen = store::seen(api.accounts().pool()?).await?;
+    let mut seen = store::nodes(api.accounts().pool()?).await?;
     let configuration = &view.configuration;
     let (loads, demands) = (Loads::of(configuration), Demands::of(configuration).packages());
     let mut clusters = Vec::new();
@@ -216,14 +216,14 @@ async fn get(
 fn of_cluster(
     document: &Document<Cluster>,
     load: &Load,
-    seen: &Seen,
+    seen: &Seen<Node>,
     demands: &BTreeMap<&Name, Amounts>,
     now: Timestamp,
 ) -> ClusterCapacity {
     ClusterCapacity {
         cluster: document.name.clone(),
         region: load.region.clone(),
-        nodes: seen.seen_at.map(|seen_at| Nodes::of(&seen.nodes, seen_at)),
+        nodes: seen.seen_at.map(|seen_at| Nodes::of(&seen.all, seen_at)),
         stale: seen.is_stale(now),
         trouble: seen.trouble.clone(),
         rules: document.spec.capacity.as_ref().map(Rules::from),

@@ -16,7 +16,6 @@ use utoipa_axum::routes;
 use super::catalog::Money;
 use super::days;
 use super::days::Days;
-use super::subscriptions::phase;
 use crate::api::Api;
 use crate::api::body::Parameters;
 use crate::api::extract::Context;
@@ -270,7 +269,8 @@ async fn get_margin(
     for (_, document) in view.subscriptions(None, None) {
         let spec = &document.spec;
         let Some(package) = view.configuration.packages.get(&spec.package) else { continue };
-        if !matches!(phase(&view, spec, context.now).0, Phase::Active | Phase::Expiring) {
+        if !matches!(view.configuration.phase(spec, context.now).0, Phase::Active | Phase::Expiring)
+        {
             continue;
         }
         *running.entry(&package.name).or_default() += 1;

@@ -17,7 +17,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::subscriptions::PhaseWord;
-use super::subscriptions::phase;
 use crate::api::Api;
 use crate::api::body::Parameters;
 use crate::api::body::Segment;
@@ -107,7 +106,7 @@ impl Instance {
             tenant: id.tenant.clone(),
             organisation: tenant.map(|tenant| tenant.spec.organisation.clone()).unwrap_or_default(),
             package: document.spec.package.clone(),
-            phase: phase(view, &document.spec, now).0.into(),
+            phase: view.configuration.phase(&document.spec, now).0.into(),
             addresses: hosts(&view.configuration, &document.spec),
             standing: status.map(Standing::from),
         })

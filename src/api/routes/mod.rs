@@ -34,6 +34,7 @@ mod figures;
 mod onboarding;
 mod workers;
 mod capacity;
+mod alerts;
 
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -78,6 +79,7 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .merge(onboarding::routes())
         .merge(workers::routes())
         .merge(capacity::routes())
+        .merge(alerts::routes())
         .merge(reference);
     OpenApiRouter::with_openapi(openapi::Base::openapi()).nest(ROOT, routes)
 }

@@ -121,7 +121,7 @@ impl Subscription {
         now: Timestamp,
     ) -> Self {
         let spec = &document.spec;
-        let (phase, next) = phase(view, spec, now);
+        let (phase, next) = view.configuration.phase(spec, now);
         Self {
             id: catalog::written(id),
             tenant: id.tenant.clone(),
@@ -138,21 +138,6 @@ impl Subscription {
             add_ons: spec.add_ons.clone(),
         }
     }
-}
-
-/// The phase now, by the days of the package or, where it names none, of the platform.
-pub(super) fn phase(
-    view: &View,
-    subscription: &model::Subscription,
-    now: Timestamp,
-) -> (Phase, Option<Timestamp>) {
-    let platform = view.configuration.platform.as_ref().map(|platform| &platform.spec);
-    let package = view.configuration.packages.get(&subscription.package);
-    let lifecycle = package
-        .and_then(|package| package.spec.lifecycle.clone())
-        .or_else(|| platform.map(|platform| platform.lifecycle.clone()))
-        .unwrap_or_default();
-    subscription.phase(&lifecycle, &view.configuration.zone(), now)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -132,7 +132,7 @@ struct Worker {
 }
 
 fn workers(
-    seen: &BTreeMap<Name, Seen>,
+    seen: &BTreeMap<Name, Seen<Node>>,
     regions: impl Fn(&Name) -> Option<String>,
     now: Timestamp,
 ) -> Vec<Worker> {
@@ -155,7 +155,7 @@ fn workers(
             stale: seen.is_stale(now),
             trouble: seen.trouble.clone(),
         };
-        workers.extend(seen.nodes.iter().map(worker));
+        workers.extend(seen.all.iter().map(worker));
     }
     workers.sort_by(|one, other| one.name.cmp(&other.name));
     workers
@@ -165,7 +165,7 @@ fn workers(
 async fn all(api: &Api, now: Timestamp) -> Result<Vec<Worker>, Problem> {
     let view = api.catalog().view()?;
     let clusters = &view.configuration.clusters;
-    let mut seen = store::seen(api.accounts().pool()?).await?;
+    let mut seen = store::nodes(api.accounts().pool()?).await?;
     seen.retain(|cluster, _| clusters.contains_key(cluster));
     Ok(workers(&seen, |cluster| clusters.get(cluster)?.spec.region.clone(), now))
 }

@@ -121,7 +121,7 @@ impl Cluster {
     }
 
     /// Reads everything of a collection that belongs to a subscription.
-    async fn each_labelled<T: for<'a> Deserialize<'a>>(
+    pub(super) async fn each_labelled<T: for<'a> Deserialize<'a>>(
         &self,
         collection: &str,
         mut take: impl FnMut(SubscriptionId, T),

@@ -22,6 +22,9 @@ mod metrics;
 mod pods;
 mod logs;
 mod nodes;
+mod disks;
+mod certificates;
+mod backups;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

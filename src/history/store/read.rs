@@ -1,6 +1,7 @@
 //! Reads history back: how everything stands, and all that is known of one unit.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -316,6 +317,13 @@ impl Store {
             updated_at: updated.to_jiff(),
         };
         Ok(rows.into_iter().map(reach).collect())
+    }
+
+    /// The clusters that cannot be reached now.
+    pub async fn clusters_away(&self) -> Result<BTreeSet<Name>, HistoryError> {
+        let away = self.reach().await?.into_iter().filter(|reach| !reach.reachable);
+        let name = |reach: Reach| reach.name.strip_prefix("cluster ")?.parse().ok();
+        Ok(away.filter_map(name).collect())
     }
 
     async fn all<R>(&self, statement: &'static str) -> Result<Vec<R>, HistoryError>

@@ -1,13 +1,17 @@
 //! Operations: the record of one accepted change, from the request to what became of it, with
 //! every state that it came into.
 
+mod backups;
 mod read;
 
+pub use backups::LastBackup;
+pub use backups::last_backups;
 pub use read::Asked;
 pub use read::events;
 pub use read::find;
 pub use read::list;
 pub use read::locked;
+pub use read::opening;
 pub use read::tasks;
 pub use read::under_way;
 pub use read::unseen;

@@ -1,5 +1,7 @@
 //! Reading operations back, and what they came into.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use sqlx::Row as _;
@@ -122,6 +124,26 @@ pub async fn unseen(
     .fetch_optional(db)
     .await?;
     Ok(row.map(|(id,)| id))
+}
+
+/// The subscriptions that are being opened: they were never there yet.
+pub async fn opening(db: &mut PgConnection) -> Result<BTreeSet<SubscriptionId>, OperationError> {
+    let rows: Vec<(Uuid, String, String)> = sqlx::query_as(
+        "select id, tenant, subscription from operation where kind = 'open' and ended_at is null",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(|(id, tenant, name)| subscription(id, &tenant, &name)).collect()
+}
+
+/// The subscription that an operation is about.
+pub(super) fn subscription(
+    id: Uuid,
+    tenant: &str,
+    name: &str,
+) -> Result<SubscriptionId, OperationError> {
+    let text = format!("{tenant}/{name}");
+    text.parse().map_err(|_| OperationError::Unreadable { id, text, expected: "a subscription" })
 }
 
 /// The change of a subscription that waits for the end of what is paid for, if there is one.

@@ -121,9 +121,10 @@ async fn where_the_last_backup_fails_nothing_is_removed_and_somebody_is_told() {
     shop.carry_out(&tenant).await;
     assert!(shop.has(&format!("tenants/{tenant}/kiteclass.yaml")));
     assert_eq!(shop.removals(), 0);
+    shop.run_job("alerts").await;
     let alerts = shop.mailed_values("alert").await;
-    let what = alerts[0]["what"].as_str().unwrap();
-    assert_eq!(alerts.len(), 1);
+    let what = alerts[0]["lines"][0].as_str().unwrap();
+    assert_eq!((alerts.len(), &alerts[0]["kind"]), (1, &"backup-failed".into()));
     assert!(what.contains("so it is not removed: the disk is full"), "{what}");
 }
 
@@ -188,16 +189,18 @@ async fn after_grace_it_is_backed_up_for_the_last_time_and_then_removed() {
     }
     assert_eq!((shop.has(&document), shop.removals()), (true, 0));
     let told = |alerts: &[Value]| {
-        let last = |alert: &&Value| alert["what"].as_str().unwrap().contains("the last backup of");
+        let last = |alert: &&Value| alert["lines"].to_string().contains("the last backup of");
         alerts.iter().filter(last).count()
     };
+    shop.run_job("alerts").await;
     assert_eq!(told(&shop.mailed_values("alert").await), 1);
 
     // An hour later it is tried again, by a task of its own.
     shop.portal.wait(SignedDuration::from_mins(61));
     shop.live(&tenant).await;
     assert_eq!(shop.end_tasks(&tenant, TaskState::Failed, "the disk is full").await, 2);
-    assert_eq!(told(&shop.mailed_values("alert").await), 1, "once a day is enough");
+    shop.run_job("alerts").await;
+    assert_eq!(told(&shop.mailed_values("alert").await), 1, "the alert stands still");
     shop.portal.wait(SignedDuration::from_mins(61));
     shop.live(&tenant).await;
     assert_eq!(shop.end_tasks(&tenant, TaskState::Done, "final-3.dump").await, 3);
