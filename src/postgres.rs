@@ -45,6 +45,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "tasks", include_str!("../migrations/0014_tasks.sql")),
     (15, "figures", include_str!("../migrations/0015_figures.sql")),
     (16, "alerts", include_str!("../migrations/0016_alerts.sql")),
+    (17, "review", include_str!("../migrations/0017_review.sql")),
     (18, "purges", include_str!("../migrations/0018_purges.sql")),
     (19, "payments_by_hand", include_str!("../migrations/0019_payments_by_hand.sql")),
 ];

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
+use crate::model::ChangeKind;
 use crate::model::Commit;
 use crate::model::Digest;
 use crate::model::Finding;
@@ -28,6 +29,8 @@ use super::queue::Asked;
 use super::queue::Queue;
 use super::queue::Waiting;
 
+/// What the branches of pull requests begin with.
+pub(super) const PROPOSALS: &str = "tenantry/";
 /// How many edits may wait; who brings more waits for a place.
 const WAITING: usize = 4096;
 
@@ -66,6 +69,8 @@ pub enum Delivery {
     Commit,
     /// As a branch of its own, `tenantry/<intent>`, for people to merge.
     PullRequest,
+    /// As the platform's document on the branch wants it for changes of this kind.
+    AsPlatformSays(ChangeKind),
 }
 
 /// What an edit came to.
@@ -75,7 +80,21 @@ pub struct Committed {
     pub commit: Commit,
     /// The branch that it was pushed to.
     pub branch: String,
+    /// Whether that is a branch of its own, which somebody has to merge.
+    pub waits_for_review: bool,
     pub made: Made,
+}
+
+/// What became of a branch of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reviewed {
+    /// It is there, and what it changes is not on the branch that is followed.
+    Waits,
+    /// What it changes is on the branch that is followed, by this commit: as it was, or as whoever
+    /// merged it made it.
+    Merged(Commit),
+    /// It was deleted, or never made, and what it would change is not on the branch that is followed.
+    Gone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +209,14 @@ impl Editor {
         }
         let (answer, answered) = oneshot::channel();
         self.queue.send(Asked::Look(answer)).await.map_err(|_| EditError::Ended)?;
+        answered.await.unwrap_or(Err(EditError::Ended))
+    }
+
+    /// Says what people made of the branch of an intent. They may have merged it as it was, rebased it
+    /// or made one commit of several: the trailer tells.
+    pub async fn review(&self, intent: IntentId) -> Result<Reviewed, EditError> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Asked::Review(intent, answer)).await.map_err(|_| EditError::Ended)?;
         answered.await.unwrap_or(Err(EditError::Ended))
     }
 

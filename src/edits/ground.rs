@@ -19,6 +19,7 @@ use crate::validate::Earlier;
 use crate::validate::capacity::Loads;
 
 use super::Changes;
+use super::Delivery;
 use super::Draft;
 
 /// A snapshot with all that follows from it.
@@ -60,6 +61,20 @@ impl Ground {
     pub(super) fn draft(&self, before: Changes, tenant: Option<&Name>) -> Draft<'_> {
         Draft::new(&self.snapshot, &self.configuration, tenant)
             .after(before, Arc::clone(&self.loads))
+    }
+
+    /// Whether people look at an edit before it is done. Where nobody can read what the platform wants,
+    /// they do.
+    pub(super) fn wants_review(&self, delivery: Delivery) -> bool {
+        match delivery {
+            Delivery::Commit => false,
+            Delivery::PullRequest => true,
+            Delivery::AsPlatformSays(kind) => self
+                .configuration
+                .platform
+                .as_ref()
+                .is_none_or(|platform| platform.spec.pull_requests.kinds.contains(&kind)),
+        }
     }
 
     /// The same after changes.

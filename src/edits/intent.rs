@@ -62,6 +62,9 @@ impl fmt::Display for IntentId {
 pub(super) struct Intents {
     head: Option<Commit>,
     commits: HashMap<String, Commit>,
+    /// By what messages say anywhere: whoever makes one commit of several, or adds lines below the
+    /// trailers, leaves them in the middle.
+    mentioned: HashMap<String, Commit>,
 }
 
 impl Intents {
@@ -83,8 +86,10 @@ impl Intents {
             }
         }
         // Newest first: of two commits of one intent, the older counts.
-        for (commit, intent) in objects.messages(self.head.as_ref(), head, of_message).await? {
-            self.commits.insert(intent, commit);
+        for (commit, named) in objects.messages(self.head.as_ref(), head, named).await? {
+            let Named { trailer, mentioned } = named;
+            self.commits.extend(trailer.map(|intent| (intent, commit.clone())));
+            self.mentioned.extend(mentioned.into_iter().map(|intent| (intent, commit.clone())));
         }
         self.head = Some(head.clone());
         Ok(())
@@ -92,6 +97,11 @@ impl Intents {
 
     pub(super) fn commit_of(&self, intent: &IntentId) -> Option<&Commit> {
         self.commits.get(intent.as_str())
+    }
+
+    /// The commit by which people did what an intent wants, of which a branch was made for them.
+    pub(super) fn merged_by(&self, intent: &IntentId) -> Option<&Commit> {
+        self.commit_of(intent).or_else(|| self.mentioned.get(intent.as_str()))
     }
 
     /// Says that the branch moved to a commit of our own making.
@@ -105,13 +115,31 @@ impl Intents {
     }
 }
 
-/// The intent that a message names in its trailers.
-pub(super) fn of_message(message: &[u8]) -> Option<String> {
+/// The intents that a message names.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Named {
+    trailer: Option<String>,
+    /// In lines that look like the trailer, wherever they stand.
+    mentioned: Vec<String>,
+}
+
+fn named(message: &[u8]) -> Option<Named> {
     // Most commits are people's, and reading trailers properly takes its time.
     let name = TRAILER.as_bytes();
     if !message.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name)) {
         return None;
     }
+    let text = String::from_utf8_lossy(message);
+    let mentioned = text.lines().filter_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.trim().eq_ignore_ascii_case(TRAILER).then(|| value.trim().to_owned())
+    });
+    Some(Named { trailer: of_message(message), mentioned: mentioned.collect() })
+}
+
+/// The intent that a message names in its trailers.
+pub(super) fn of_message(message: &[u8]) -> Option<String> {
+    let name = TRAILER.as_bytes();
     let trailers = git2::message_trailers_bytes(message).ok()?;
     let mut named = trailers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
     named.next_back().map(|(_, value)| String::from_utf8_lossy(value).into_owned())
@@ -130,6 +158,19 @@ mod tests {
         for bad in ["", "-a", "a.", "a..b", "a/b", "a b", "a.lock", "ä", &"a".repeat(101)] {
             assert!(bad.parse::<IntentId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_was_merged_is_found_wherever_its_line_came_to_stand() {
+        let squashed = "Two orders (#12)\n\n* Order a\n\nIntent-Id: a-1\nActor: ada\n\n* Order b\n\n  Intent-Id: b-2\n\nReviewed-on: https://git.example/12\n";
+        let found = named(squashed.as_bytes()).unwrap();
+        assert_eq!(
+            (found.trailer, found.mentioned),
+            (None, vec!["a-1".to_owned(), "b-2".to_owned()])
+        );
+        assert_eq!(named(b"Order"), None);
+        let own = named(b"Order\n\nIntent-Id: a-1\n").unwrap();
+        assert_eq!((own.trailer.as_deref(), own.mentioned.len()), (Some("a-1"), 1));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //!   └───────────────── the branch moved: everything is computed anew ◄─────────────┘
 //! ```
 //!
+//! Where the platform wants it, an edit goes to a branch of its own instead, for people to merge.
+//!
 //! An [`Edit`] is a function of what the branch holds, never a patch: it is computed again when the
 //! branch moved. Its `Intent-Id` trailer says that it is done, so that it is done once, whoever
 //! asks how often. Nothing is committed that breaks what was right before.
@@ -37,5 +39,6 @@ pub use editor::EditError;
 pub use editor::Editor;
 pub use editor::Made;
 pub use editor::Make;
+pub use editor::Reviewed;
 pub use intent::IntentId;
 pub use signing::SigningKey;

@@ -25,7 +25,9 @@ use super::Edit;
 use super::EditError;
 use super::IntentId;
 use super::Made;
+use super::Reviewed;
 use super::SigningKey;
+use super::editor::PROPOSALS;
 use super::ground::Ground;
 use super::intent::Intents;
 use super::settle::Chain;
@@ -51,6 +53,8 @@ pub(super) enum Asked {
     Edit(Waiting),
     /// What does the branch hold?
     Look(oneshot::Sender<Result<Arc<Ground>, EditError>>),
+    /// What became of the branch of an intent?
+    Review(IntentId, oneshot::Sender<Result<Reviewed, EditError>>),
 }
 
 /// An edit, and who waits for what becomes of it.
@@ -128,11 +132,14 @@ impl Queue {
                         // Who gave up waiting needs no answer.
                         drop(answer.send(self.look().await.map_err(EditError::from)));
                     }
+                    Asked::Review(intent, answer) => {
+                        drop(answer.send(self.review(&intent).await.map_err(EditError::from)));
+                    }
                 }
             }
-            let (together, alone) = jobs(edits.into_iter());
+            let (together, mut alone) = jobs(edits.into_iter());
             if !together.is_empty() {
-                self.commit(together).await;
+                alone.extend(self.commit(together).await);
             }
             for job in alone {
                 self.propose(job).await;
@@ -152,11 +159,7 @@ impl Queue {
             return Ok(Arc::clone(known));
         }
         let head = self.remote.fetch().await?;
-        let snapshot = self.remote.objects().snapshot(&head).await?;
-        let ground =
-            blocking(move || Ok::<_, SourceError>(Arc::new(Ground::of(snapshot, None)))).await?;
-        self.know(Arc::clone(&ground));
-        Ok(ground)
+        self.stand_on(&head).await
     }
 
     fn know(&mut self, ground: Arc<Ground>) {
@@ -164,30 +167,43 @@ impl Queue {
         self.ground = Some(ground);
     }
 
-    /// Brings edits to the branch that is followed.
-    async fn commit(&mut self, mut jobs: Vec<Job>) {
-        let (mut attempts, mut failures) = (0, 0);
+    /// Brings edits to the branch that is followed. Those come back of which the platform wants that
+    /// people look at them first.
+    async fn commit(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
+        let (mut attempts, mut failures, mut reviewed) = (0, 0, Vec::new());
         loop {
-            match self.attempt(&mut jobs).await {
-                Ok(true) => return,
-                Ok(false) => attempts += 1,
-                Err(error) if error.is_passing() && failures < FAILURES => failures += 1,
-                Err(error) => {
-                    let error = Err(EditError::from(error));
-                    return jobs.into_iter().for_each(|job| job.answer(&error));
+            let error = match self.attempt(&mut jobs, &mut reviewed).await {
+                Ok(true) => return reviewed,
+                Ok(false) => {
+                    attempts += 1;
+                    let branch = || self.branch().to_string();
+                    (attempts >= ATTEMPTS)
+                        .then(|| EditError::Contended { branch: branch(), attempts })
                 }
-            }
-            if attempts >= ATTEMPTS {
-                let branch = self.branch().to_string();
-                let error = Err(EditError::Contended { branch, attempts });
-                return jobs.into_iter().for_each(|job| job.answer(&error));
+                Err(error) if error.is_passing() && failures < FAILURES => {
+                    failures += 1;
+                    None
+                }
+                Err(error) => Some(error.into()),
+            };
+            if let Some(error) = error {
+                let error = Err(error);
+                for job in jobs {
+                    job.answer(&error);
+                }
+                return reviewed;
             }
             tokio::time::sleep(wait(attempts + failures, random_share())).await;
         }
     }
 
-    /// One attempt: whether every job is answered. Those that are not stay, for the next.
-    async fn attempt(&mut self, jobs: &mut Vec<Job>) -> Result<bool, SourceError> {
+    /// One attempt: whether every job is answered, or goes to people first. Those that are not stay,
+    /// for the next.
+    async fn attempt(
+        &mut self,
+        jobs: &mut Vec<Job>,
+        reviewed: &mut Vec<Job>,
+    ) -> Result<bool, SourceError> {
         let head = self.remote.fetch().await?;
         self.intents.follow(&self.remote, &head).await?;
         let branch = self.branch().to_string();
@@ -195,16 +211,19 @@ impl Queue {
             match self.intents.commit_of(&job.edit.intent) {
                 Some(commit) => {
                     let (commit, branch) = (commit.clone(), branch.clone());
-                    job.answer(&Ok(Committed { commit, branch, made: Made::Before }));
+                    let (made, waits_for_review) = (Made::Before, false);
+                    job.answer(&Ok(Committed { commit, branch, waits_for_review, made }));
                 }
                 None => jobs.push(job),
             }
         }
+        let ground = self.stand_on(&head).await?;
+        reviewed.extend(jobs.extract_if(.., |job| ground.wants_review(job.edit.delivery)));
         if jobs.is_empty() {
             return Ok(true);
         }
         let edits = jobs.iter().map(|job| Arc::clone(&job.edit)).collect();
-        let chained = self.chain(&head, edits).await?;
+        let chained = self.chain(ground, edits).await?;
         if chained.head != head {
             let branch = self.branch().clone();
             if self.remote.push(&branch, Some(&head), &chained.head).await? == Pushed::Moved {
@@ -218,7 +237,7 @@ impl Queue {
             if let Settled::Commit(commit) = &settled {
                 made.push((job.edit.intent.clone(), commit.clone()));
             }
-            job.answer(&answer(settled, &branch, &chained.head));
+            job.answer(&answer(settled, (&branch, false), &chained.head));
         }
         self.intents.add(made, &chained.head);
         Ok(true)
@@ -226,7 +245,7 @@ impl Queue {
 
     /// Brings one edit to a branch of its own.
     async fn propose(&mut self, job: Job) {
-        let name = format!("tenantry/{}", job.edit.intent);
+        let name = format!("{PROPOSALS}{}", job.edit.intent);
         let (mut attempts, mut failures) = (0, 0);
         let answer = loop {
             match self.attempt_proposal(&job.edit, &name).await {
@@ -248,67 +267,96 @@ impl Queue {
         edit: &Arc<Edit>,
         name: &str,
     ) -> Result<Option<Answer>, SourceError> {
-        let before = |commit: Commit, branch: &str| {
-            let made = Made::Before;
-            Ok(Some(Ok(Committed { commit, branch: branch.to_owned(), made })))
+        let before = |commit: Commit, branch: &str, waits_for_review| {
+            let (branch, made) = (branch.to_owned(), Made::Before);
+            Ok(Some(Ok(Committed { commit, branch, waits_for_review, made })))
         };
         let branch: Branch = name.parse().expect("because an intent is fit for a branch");
         let head = self.remote.fetch().await?;
         self.intents.follow(&self.remote, &head).await?;
-        if let Some(commit) = self.intents.commit_of(&edit.intent) {
-            return before(commit.clone(), self.branch().as_str());
+        if let Some(commit) = self.intents.merged_by(&edit.intent) {
+            return before(commit.clone(), self.branch().as_str(), false);
         }
         if let Some(proposed) = self.remote.fetch_other(&branch).await? {
-            return before(proposed, name);
+            return before(proposed, name, true);
         }
-        let mut chained = self.chain(&head, vec![Arc::clone(edit)]).await?;
+        let ground = self.stand_on(&head).await?;
+        let mut chained = self.chain(ground, vec![Arc::clone(edit)]).await?;
         if chained.head != head {
             let pushed = self.remote.push(&branch, None, &chained.head).await?;
             if pushed == Pushed::Moved {
                 return Ok(None);
             }
         }
-        Ok(chained.settled.pop().map(|settled| answer(settled, name, &head)))
+        Ok(chained.settled.pop().map(|settled| answer(settled, (name, true), &head)))
+    }
+
+    /// What people made of the branch of an intent.
+    async fn review(&mut self, intent: &IntentId) -> Result<Reviewed, SourceError> {
+        let name: Branch =
+            format!("{PROPOSALS}{intent}").parse().expect("because an intent is fit for a branch");
+        if let Some(merged) = self.merged(intent).await? {
+            return Ok(Reviewed::Merged(merged));
+        }
+        if self.remote.fetch_other(&name).await?.is_some() {
+            return Ok(Reviewed::Waits);
+        }
+        // It may have been merged and deleted between the two looks.
+        let merged = self.merged(intent).await?;
+        Ok(merged.map_or(Reviewed::Gone, Reviewed::Merged))
+    }
+
+    /// The commit on the branch that is followed by which people did what an intent wants.
+    async fn merged(&mut self, intent: &IntentId) -> Result<Option<Commit>, SourceError> {
+        let head = self.remote.fetch().await?;
+        self.intents.follow(&self.remote, &head).await?;
+        let merged = self.intents.merged_by(intent).cloned();
+        if merged.is_some() {
+            // Whoever checks a change from now on sees what was merged.
+            self.stand_on(&head).await?;
+        }
+        Ok(merged)
+    }
+
+    /// What a head holds.
+    async fn stand_on(&mut self, head: &Commit) -> Result<Arc<Ground>, SourceError> {
+        let known = self.ground.clone();
+        if let Some(known) = known.as_ref().filter(|known| known.snapshot.commit == *head) {
+            return Ok(Arc::clone(known));
+        }
+        let snapshot = self.remote.objects().snapshot(head).await?;
+        let read = move || Ok::<_, SourceError>(Arc::new(Ground::of(snapshot, known.as_deref())));
+        let ground = blocking(read).await?;
+        // Whatever becomes of a push, the head itself is known.
+        self.know(Arc::clone(&ground));
+        Ok(ground)
     }
 
     /// Commits edits on top of a head. The remote knows nothing of it yet.
     async fn chain(
-        &mut self,
-        head: &Commit,
+        &self,
+        ground: Arc<Ground>,
         edits: Vec<Arc<Edit>>,
     ) -> Result<Chained, SourceError> {
-        let known = self.ground.clone();
-        let same = known.as_ref().is_some_and(|known| known.snapshot.commit == *head);
-        let snapshot = match &known {
-            Some(known) if same => Arc::clone(&known.snapshot),
-            _ => self.remote.objects().snapshot(head).await?,
-        };
         let (remote, committer) = (Arc::clone(&self.remote), Arc::clone(&self.committer));
-        let (signing, head) = (self.signing.clone(), head.clone());
+        let signing = self.signing.clone();
         let work = move || {
-            let ground = match known {
-                Some(known) if same => known,
-                known => Arc::new(Ground::of(snapshot, known.as_deref())),
-            };
             let scribe = remote.scribe()?;
+            let head = ground.snapshot.commit.clone();
             let mut chain = Chain {
                 scribe: &scribe,
                 committer: &committer,
                 signing: signing.as_deref(),
                 now: Timestamp::now(),
-                ground: Arc::clone(&ground),
+                ground,
                 head,
             };
             let edits: Vec<&Edit> = edits.iter().map(|edit| &**edit).collect();
             let settled = chain.settle(&edits)?;
-            let Chain { head, ground: after, .. } = chain;
-            Ok((ground, Chained { settled, head, ground: after }))
+            let Chain { head, ground, .. } = chain;
+            Ok(Chained { settled, head, ground })
         };
-        let outcome: Result<_, SourceError> = blocking(work).await;
-        let (ground, chained) = outcome?;
-        // Whatever becomes of the push, the head itself is known.
-        self.know(ground);
-        Ok(chained)
+        blocking(work).await
     }
 
     fn branch(&self) -> &Branch {
@@ -329,11 +377,15 @@ fn jobs(taken: impl Iterator<Item = Waiting>) -> (Vec<Job>, Vec<Job>) {
             jobs.push(Job { edit: Arc::new(edit), waiting: vec![answer] });
         }
     }
-    jobs.into_iter().partition(|job| job.edit.delivery == Delivery::Commit)
+    jobs.into_iter().partition(|job| job.edit.delivery != Delivery::PullRequest)
 }
 
-fn answer(settled: Settled, branch: &str, head: &Commit) -> Answer {
-    let done = |commit, made| Ok(Committed { commit, branch: branch.to_owned(), made });
+/// `is_own` says whether the branch is one of its own, for people to merge.
+fn answer(settled: Settled, (branch, is_own): (&str, bool), head: &Commit) -> Answer {
+    let done = |commit, made| {
+        let waits_for_review = is_own && made != Made::Nothing;
+        Ok(Committed { commit, branch: branch.to_owned(), waits_for_review, made })
+    };
     match settled {
         Settled::Commit(commit) => done(commit, Made::Now),
         Settled::Nothing => done(head.clone(), Made::Nothing),

@@ -30,6 +30,7 @@ pub mod subscription;
 pub mod host;
 pub mod channel;
 pub mod task;
+pub mod change_kind;
 pub mod pod;
 pub mod snapshot;
 pub mod finding;
@@ -43,6 +44,7 @@ pub mod marks;
 mod cores;
 mod side_by_side;
 
+pub use change_kind::ChangeKind;
 pub use channel::Channel;
 pub use cluster::Cluster;
 pub use component::Component;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::change_kind::ChangeKind;
 use super::digest::Digest;
 use super::money::Currency;
 use super::money::Money;
@@ -33,6 +34,8 @@ pub struct Platform {
     pub deletions: Deletions,
     #[serde(default)]
     pub alerts: Alerts,
+    #[serde(default)]
+    pub pull_requests: PullRequests,
     #[serde(default)]
     pub payments: Payments,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +134,15 @@ impl Default for Alerts {
             certificate: Term::days(14),
         }
     }
+}
+
+/// What people review before it is done.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct PullRequests {
+    /// The portal brings changes of these kinds to a branch `tenantry/<intent>` of their own, for a
+    /// person to merge, and no other change to any. One whose branch is deleted is cancelled.
+    pub kinds: BTreeSet<ChangeKind>,
 }
 
 /// How customers may pay. Keys and addresses of providers are the daemon's settings, not here.

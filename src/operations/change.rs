@@ -14,6 +14,7 @@ use crate::edits::Refused;
 use crate::edits::subscriptions;
 use crate::edits::tasks;
 use crate::edits::tenants;
+use crate::model::ChangeKind;
 use crate::model::Configuration;
 use crate::model::Name;
 use crate::model::Subscription;
@@ -109,26 +110,26 @@ pub enum Change {
 }
 
 impl Change {
-    /// What it is called in the API, in the database and in audit.
-    pub fn kind(&self) -> &'static str {
+    /// What it is called in documents, in the API, in the database and in audit.
+    pub fn kind(&self) -> ChangeKind {
         match self {
-            Self::Open { .. } => "open",
-            Self::Close { .. } => "close",
-            Self::Scale { .. } => "scale",
-            Self::PayThrough { .. } => "renew",
-            Self::Extend { .. } => "extend",
-            Self::EndWithPeriod { ends: true, .. } => "cancel",
-            Self::EndWithPeriod { ends: false, .. } => "resume",
-            Self::Remove { .. } => "remove",
-            Self::Purge { .. } => "purge",
-            Self::Domains { .. } => "domains",
-            Self::Restart { .. } => "restart",
-            Self::Hold { .. } => "hold",
-            Self::Lift { .. } => "lift",
-            Self::Branding { .. } => "branding",
-            Self::Preferences { .. } => "preferences",
-            Self::Task { .. } => "task",
-            Self::Clear { .. } => "clear",
+            Self::Open { .. } => ChangeKind::Open,
+            Self::Close { .. } => ChangeKind::Close,
+            Self::Scale { .. } => ChangeKind::Scale,
+            Self::PayThrough { .. } => ChangeKind::Renew,
+            Self::Extend { .. } => ChangeKind::Extend,
+            Self::EndWithPeriod { ends: true, .. } => ChangeKind::Cancel,
+            Self::EndWithPeriod { ends: false, .. } => ChangeKind::Resume,
+            Self::Remove { .. } => ChangeKind::Remove,
+            Self::Purge { .. } => ChangeKind::Purge,
+            Self::Domains { .. } => ChangeKind::Domains,
+            Self::Restart { .. } => ChangeKind::Restart,
+            Self::Hold { .. } => ChangeKind::Hold,
+            Self::Lift { .. } => ChangeKind::Lift,
+            Self::Branding { .. } => ChangeKind::Branding,
+            Self::Preferences { .. } => ChangeKind::Preferences,
+            Self::Task { .. } => ChangeKind::Task,
+            Self::Clear { .. } => ChangeKind::Clear,
         }
     }
 

@@ -19,6 +19,7 @@ use super::operation::Operation;
 use super::operation::State;
 use super::order;
 use super::refusal;
+use super::review;
 use super::settle;
 use super::settle::Ending;
 use crate::edits::Committed;
@@ -123,6 +124,9 @@ async fn conclude(
     }
     if operation.state == State::Accepted {
         match outcome {
+            Some(Ok(committed)) if committed.waits_for_review => {
+                review::begin(&mut transaction, &operation, now).await?;
+            }
             Some(Ok(Committed { commit, .. })) => {
                 operation::committed(&mut transaction, &operation, &commit, now).await?;
             }
@@ -155,7 +159,7 @@ fn edit(operation: &Operation, hold: Option<Uuid>) -> Edit {
         subject: change.subject(&tenant),
         body: String::new(),
         trailers,
-        delivery: Delivery::Commit,
+        delivery: Delivery::AsPlatformSays(change.kind()),
         change: Arc::new(move |draft| change.make(draft, &tenant)),
     }
 }

@@ -5,7 +5,8 @@
 //! ```text
 //! order ──(hold)──► operation: accepted ──► committed ──► observed ──► applying ──► verifying ──► succeeded
 //!                      │ outbox               ▲ edits        ▲ history                     │        capture, days, invoice
-//!                      └──► commit worker ────┘              └───────── follower ──────────┴─► failed, superseded: void
+//!                      └──► commit worker ────┤              └───────── follower ──────────┴─► failed, superseded: void
+//!                               └──► proposed: a branch, merged by a person ─► or cancelled: void
 //! ```
 //!
 //! Every step is one transaction of PostgreSQL, or the one commit whose `Intent-Id` trailer is the
@@ -22,6 +23,7 @@ pub mod refusal;
 mod error;
 // What is carried out.
 pub mod commit;
+pub mod review;
 pub mod paid;
 pub mod follow;
 pub mod work;

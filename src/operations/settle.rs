@@ -32,6 +32,8 @@ pub(super) enum Ending<'a> {
     Failed(&'a str),
     /// Somebody changed their mind.
     Superseded(&'a str),
+    /// Somebody reviewed it, and does not want it.
+    Cancelled(&'a str),
 }
 
 /// What came of an operation that ended well.
@@ -149,6 +151,7 @@ pub(super) async fn give_up(
     let (state, why) = match ending {
         Ending::Failed(why) => (State::Failed, why),
         Ending::Superseded(why) => (State::Superseded, why),
+        Ending::Cancelled(why) => (State::Cancelled, why),
     };
     if let Some(id) = operation.order {
         let order = order::locked(db, id).await?;
@@ -156,7 +159,11 @@ pub(super) async fn give_up(
             if let Some(hold) = order.hold {
                 ledger::void(db, hold, now, "system", why).await?;
             }
-            order::end(db, id, OrderState::Failed, Some(why), None, now).await?;
+            let ended = match ending {
+                Ending::Failed(_) | Ending::Superseded(_) => OrderState::Failed,
+                Ending::Cancelled(_) => OrderState::Cancelled,
+            };
+            order::end(db, id, ended, Some(why), None, now).await?;
         }
     }
     if let (State::Failed, Some(undo), Some(_)) = (state, &operation.intent.undo, &operation.commit)

@@ -16,11 +16,14 @@ use super::follow::Follower;
 use super::follow::Taken;
 use super::order;
 use super::paid;
+use super::review;
 use crate::edits::Editor;
 use crate::postgres::Database;
 
 /// How often it is looked whether something is due of which nobody told.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked what became of changes that people review.
+const REVIEW: Duration = Duration::from_secs(30);
 /// How often orders are looked at that may have expired.
 const EXPIRE: Duration = Duration::from_secs(15);
 
@@ -54,10 +57,11 @@ impl Clock for SystemClock {
 
 impl Work {
     /// Starts to work, for ever.
-    pub fn start(self) -> [JoinHandle<()>; 4] {
+    pub fn start(self) -> [JoinHandle<()>; 5] {
         [
             tokio::spawn(commit_all(self.clone())),
             tokio::spawn(follow_all(self.clone())),
+            tokio::spawn(review_all(self.clone())),
             tokio::spawn(settle_all(self.clone())),
             tokio::spawn(expire_all(self)),
         ]
@@ -101,6 +105,20 @@ async fn follow_all(work: Work) {
             work.failed("operations could not be followed", &error);
         }
         if let Ok(Err(_)) = tokio::time::timeout(LOOK, newest.changed()).await {
+            return;
+        }
+    }
+}
+
+/// A merge is a commit that is taken, and heard of at once; a branch that is deleted is not.
+async fn review_all(work: Work) {
+    let mut newest = work.taken.clone();
+    loop {
+        work.database.usable().await;
+        if let Err(error) = review::work(work.pool(), &work.editor, work.clock.now()).await {
+            work.failed("what became of reviews is not known", &error);
+        }
+        if let Ok(Err(_)) = tokio::time::timeout(REVIEW, newest.changed()).await {
             return;
         }
     }

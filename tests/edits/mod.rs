@@ -4,6 +4,7 @@ mod committing;
 mod domain;
 mod killed;
 mod racing;
+pub(crate) mod review;
 mod remotes;
 mod signing;
 mod speed;

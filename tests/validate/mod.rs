@@ -30,6 +30,7 @@ mod ill_formed_path;
 mod route_taken;
 mod ill_formed_environment;
 mod unknown_placeholder;
+mod unknown_change;
 mod unknown_credential;
 mod secret_in_clear;
 mod ill_formed_image;

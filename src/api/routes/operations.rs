@@ -50,6 +50,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[schema(as = OperationStatus)]
 pub(super) enum Status {
     Accepted,
+    /// A person reviews it before it is done.
+    Proposed,
     Committed,
     Observed,
     Applying,
@@ -64,6 +66,7 @@ impl From<Reached> for Status {
     fn from(state: Reached) -> Self {
         match state {
             Reached::Accepted => Self::Accepted,
+            Reached::Proposed => Self::Proposed,
             Reached::Committed => Self::Committed,
             Reached::Observed => Self::Observed,
             Reached::Applying => Self::Applying,
@@ -152,7 +155,8 @@ impl Operation {
         let subscription = operation.intent.change.subscription().map(|name| {
             catalog::written(&SubscriptionId { tenant: tenant.clone(), name: name.clone() })
         });
-        let steps = Reached::WAY.iter().position(|state| *state == operation.state);
+        // Who waits for review is where it was accepted; what has ended is at its end.
+        let steps = Reached::WAY.iter().rposition(|state| *state <= operation.state);
         let percent = steps.map_or(100, |steps| steps * 100 / (Reached::WAY.len() - 1));
         Self {
             id,
@@ -198,7 +202,10 @@ fn conditions(operation: &operations::Operation, events: &[Event]) -> Vec<Condit
             last_transition_at: last.map(|event| event.at),
         }
     };
-    Reached::WAY.into_iter().map(condition).collect()
+    let was_proposed = |state: &Reached| events.iter().any(|event| event.state == *state);
+    let [accepted, rest @ ..] = Reached::WAY;
+    let review = Some(Reached::Proposed).filter(was_proposed);
+    std::iter::once(accepted).chain(review).chain(rest).map(condition).collect()
 }
 
 fn address(id: Uuid) -> String {

@@ -267,7 +267,7 @@ pub(super) async fn place(
     let new = NewOrder { id, account: principal.account, intent: &intent, sale };
     let order = order::place(&mut transaction, new, &view.configuration, context.now).await?;
     let detail = json!({
-        "kind": intent.change.kind(),
+        "kind": intent.change.kind().word(),
         "subscription": order.subscription_id(),
         "total": order.total.to_string(),
         "state": order.state,

@@ -87,7 +87,7 @@ pub(super) struct Portal {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     feeding: JoinHandle<()>,
-    working: [JoinHandle<()>; 4],
+    working: [JoinHandle<()>; 5],
     runner: Runner,
     running: JoinHandle<()>,
     sending: Option<Sending>,

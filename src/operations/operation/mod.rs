@@ -12,6 +12,7 @@ pub use read::find;
 pub use read::list;
 pub use read::locked;
 pub use read::opening;
+pub use read::proposed;
 pub use read::tasks;
 pub use read::under_way;
 pub use read::unseen;
@@ -43,6 +44,8 @@ use crate::postgres::stamp;
 pub enum State {
     /// It is written down, and will be committed.
     Accepted,
+    /// It is a branch of its own, which a person has to merge.
+    Proposed,
     /// It is a commit on the branch.
     Committed,
     /// The commit was read.
@@ -59,7 +62,7 @@ pub enum State {
 }
 
 impl State {
-    /// The states of one that ends well, in order.
+    /// The states of one that ends well and that nobody has to review, in order.
     pub const WAY: [Self; 6] = [
         Self::Accepted,
         Self::Committed,
@@ -72,6 +75,7 @@ impl State {
     pub fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::Proposed => "proposed",
             Self::Committed => "committed",
             Self::Observed => "observed",
             Self::Applying => "applying",
@@ -199,7 +203,7 @@ pub async fn accept(
          on conflict do nothing",
     )
     .bind(id)
-    .bind(change.kind())
+    .bind(change.kind().word())
     .bind(tenant.as_str())
     .bind(change.subscription().map(Name::as_str))
     .bind(asker.account)

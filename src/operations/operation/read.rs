@@ -94,10 +94,19 @@ pub async fn tasks(
     rows.iter().map(read).collect()
 }
 
+/// Operations that wait for review, those first that wait the longest.
+pub async fn proposed(db: &mut PgConnection, most: i64) -> Result<Vec<Operation>, OperationError> {
+    let statement = format!(
+        "select {COLUMNS} from operation where state = 'proposed' order by updated_at, id limit $1"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(most).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
 /// Operations that are commits and not done, those first that were moved on least lately.
 pub async fn under_way(db: &mut PgConnection, most: i64) -> Result<Vec<Operation>, OperationError> {
     let statement = format!(
-        "select {COLUMNS} from operation where ended_at is null and state <> 'accepted'
+        "select {COLUMNS} from operation where ended_at is null and state not in ('accepted', 'proposed')
          order by updated_at, id limit $1"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(most).fetch_all(db).await?;

@@ -10,6 +10,7 @@ mod lifecycle;
 mod money;
 mod placement;
 mod racing;
+mod review;
 mod tasks;
 
 use std::path::Path;
