@@ -3,7 +3,7 @@
 //! ```text
 //!    Git commit                                                            the world
 //!        │                                                                     ▲
-//!     source ──► model ──► validate ──► render ──► plan ──► apply (cluster, database)
+//!     source ──► model ──► validate ──► render ──► plan ──► apply (cluster, database, host)
 //!        ▲       read YAML   findings    resources   actions   │
 //!        │                                                     ▼
 //!      edits: the portal's changes, as commits         history, metrics

@@ -102,13 +102,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const ANY: &[&str] = &["*"];
 
 /// What would let the core touch the world.
-const WORLDLY: [&str; 19] = [
+const WORLDLY: [&str; 20] = [
     "axum::",
     "git2::",
     "hyper::",
     "hyper_util::",
     "k8s_openapi::",
     "kube::",
+    "russh::",
     "sqlx::",
     "tokio::",
     "std::env",

@@ -17,6 +17,7 @@ mod documents;
 mod edits;
 mod model;
 mod history;
+mod hosts;
 mod jobs;
 mod notify;
 mod payments;

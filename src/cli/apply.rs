@@ -73,6 +73,8 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         kubeconfigs: arguments.clusters.kubeconfigs()?,
         recorder,
         clock: Clock::system(),
+        // `host apply` does it for hosts.
+        hosts: None,
         verify_every: VERIFY_EVERY,
         // Nobody measures here.
         clusters: watch::Sender::default(),

@@ -10,6 +10,7 @@ mod explain;
 mod failure;
 mod files;
 mod history;
+mod host;
 mod jobs;
 mod live;
 mod mail;
@@ -83,6 +84,7 @@ enum Command {
     Status(status::Arguments),
     History(history::Arguments),
     Explain(explain::Arguments),
+    Host(host::Arguments),
     Mail(mail::Arguments),
     Schema(schema::Arguments),
     Demo(demo::Arguments),
@@ -120,6 +122,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Status(arguments) => block_on(status::run(arguments, output)),
         Command::History(arguments) => block_on(history::run(arguments, output)),
         Command::Explain(arguments) => block_on(explain::run(arguments, output)),
+        Command::Host(arguments) => block_on(host::run(arguments, output)),
         Command::Mail(arguments) => mail::run(arguments, output),
         Command::Schema(arguments) => schema::run(arguments, output),
         Command::Demo(arguments) => block_on(demo::run(arguments, output)),

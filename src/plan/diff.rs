@@ -261,7 +261,7 @@ fn same_words(from: &[Value], to: &[Value]) -> bool {
 }
 
 /// The lines that differ, each with one line of what stands around.
-fn lines(from: &str, to: &str) -> Vec<Line> {
+pub(super) fn lines(from: &str, to: &str) -> Vec<Line> {
     let diff = TextDiff::from_lines(from, to);
     let mut lines = Vec::new();
     for (position, group) in diff.grouped_ops(1).iter().enumerate() {

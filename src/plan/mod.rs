@@ -16,6 +16,7 @@ pub mod diff;
 pub mod preview;
 pub mod group;
 pub mod show;
+pub mod host;
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;

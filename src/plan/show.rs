@@ -29,7 +29,7 @@ const NAMES_TOLD: usize = 4;
 
 /// Shows a preview as text, in colour where that is asked for.
 pub fn text(preview: &Preview, colour: bool) -> String {
-    let mut out = Text { out: String::new(), colour };
+    let mut out = Text::new(colour);
     out.legend(preview);
     let groups = group::groups(preview);
     if groups.len() < preview.units.len() {
@@ -93,7 +93,7 @@ impl Mark {
     ];
 
     /// The sign that stands before a change.
-    fn sign(self) -> &'static str {
+    pub(super) fn sign(self) -> &'static str {
         match self {
             Self::Create => "+",
             Self::Update => "~",
@@ -119,7 +119,7 @@ impl Mark {
         }
     }
 
-    fn style(self) -> Style {
+    pub(super) fn style(self) -> Style {
         let colour = match self {
             Self::Create => AnsiColor::Green,
             Self::Update | Self::Aside => AnsiColor::Yellow,
@@ -132,25 +132,29 @@ impl Mark {
 }
 
 /// A text as it grows.
-struct Text {
-    out: String,
+pub(super) struct Text {
+    pub(super) out: String,
     colour: bool,
 }
 
 impl Text {
-    fn line(&mut self, depth: usize, line: &str) {
+    pub(super) fn new(colour: bool) -> Self {
+        Self { out: String::new(), colour }
+    }
+
+    pub(super) fn line(&mut self, depth: usize, line: &str) {
         let _ = writeln!(self.out, "{:depth$}{line}", "", depth = 2 * depth);
     }
 
-    fn styled(&self, style: Style, text: &str) -> String {
+    pub(super) fn styled(&self, style: Style, text: &str) -> String {
         if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
-    fn bold(&self, text: &dyn fmt::Display) -> String {
+    pub(super) fn bold(&self, text: &dyn fmt::Display) -> String {
         self.styled(Style::new().bold(), &text.to_string())
     }
 
-    fn sign(&self, mark: Mark) -> String {
+    pub(super) fn sign(&self, mark: Mark) -> String {
         self.styled(mark.style(), mark.sign())
     }
 
@@ -226,7 +230,7 @@ impl Text {
         }
     }
 
-    fn text_line(&mut self, line: &Line) {
+    pub(super) fn text_line(&mut self, line: &Line) {
         let shown = match line {
             Line::Both(line) => format!("  {}", cut(line)),
             Line::From(line) => self.styled(Mark::Delete.style(), &format!("- {}", cut(line))),
@@ -285,7 +289,7 @@ fn value(value: &Value) -> String {
     cut(&value.to_string())
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(LONGEST_VALUE) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),

@@ -19,6 +19,7 @@ use super::follow::Told;
 use super::follow::follow;
 use super::follow::follow_history;
 use super::follow::follow_state;
+use super::hosts;
 use super::meter::Followed;
 use super::note::Note;
 use super::overview::Overview;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub kubeconfigs: Kubeconfigs,
     pub recorder: Recorder,
     pub clock: Clock,
+    /// How hosts are reached, if they are.
+    pub hosts: Option<hosts::Keeping>,
     /// How often about all that is watched is also listed, for the sake of what no watch told.
     pub verify_every: Duration,
     /// Shows the clusters that are followed to who measures them and reads logs there.
@@ -55,13 +58,13 @@ pub struct Daemon {
     recorder: Recorder,
     ended: JoinHandle<()>,
     telling: JoinHandle<()>,
-    following: [JoinHandle<()>; 3],
+    following: Vec<JoinHandle<()>>,
 }
 
 impl Daemon {
     /// Starts to follow the source, and to bring everything to what it says.
     pub async fn start(parts: Parts) -> Self {
-        let Parts { source, kubeconfigs, recorder, clock, verify_every, clusters, listener } =
+        let Parts { source, kubeconfigs, recorder, clock, hosts, verify_every, clusters, listener } =
             parts;
         remember(&source, &recorder).await;
         let (notes, said) = mpsc::unbounded_channel();
@@ -80,8 +83,12 @@ impl Daemon {
             Told { notes: notes.clone(), taken, clusters, pods },
         );
         let history = follow_history(recorder.clone(), clock.clone(), notes.clone());
+        let hosts = hosts.map(|keeping| {
+            tokio::spawn(hosts::keep(keeping, desired.clone(), clock.clone(), notes.clone()))
+        });
         let state = follow_state(source, clock, notes);
-        let following = [tokio::spawn(heads), tokio::spawn(history), tokio::spawn(state)];
+        let mut following = vec![tokio::spawn(heads), tokio::spawn(history), tokio::spawn(state)];
+        following.extend(hosts);
         Self { junction, overview, desired, recorder, ended, telling, following }
     }
 

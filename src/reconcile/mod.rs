@@ -29,6 +29,7 @@ pub mod meter;
 pub mod logs;
 mod pods;
 pub mod survey;
+pub mod hosts;
 pub mod world;
 // What is said about it, and to whom.
 pub mod note;

@@ -16,15 +16,18 @@ use super::note::UnitStatus;
 use super::unit::Key;
 use super::world::Target;
 
+/// All units that there are.
+fn roster(desired: &Desired) -> Vec<UnitName> {
+    let hosts = desired.configuration.hosts.keys().cloned().map(UnitName::Host);
+    desired.units.keys().chain(desired.held.keys()).cloned().chain(hosts).collect()
+}
+
 impl<T: Target> Reconciler<T> {
     /// Takes what a commit asks for, and looks at the units for which it asks something else.
     pub(super) fn want(&mut self, desired: Arc<Desired>) {
         let _ = self.notes.send(Note::Commit {
             commit: desired.commit.clone(),
-            roster: self
-                .desired
-                .is_none()
-                .then(|| desired.units.keys().chain(desired.held.keys()).cloned().collect()),
+            roster: self.desired.is_none().then(|| roster(&desired)),
             units: desired.units.len(),
             rendered: desired.rendered,
             held: desired.held.len(),

@@ -1,5 +1,6 @@
 //! What templates can do with values, and how values are written.
 
+use minijinja::AutoEscape;
 use minijinja::Environment;
 use minijinja::Error;
 use minijinja::ErrorKind;
@@ -116,14 +117,20 @@ fn bounded(text: &str) -> Result<(), Error> {
     if text.len() > LONGEST_TEXT { Err(refused("the text gets too long")) } else { Ok(()) }
 }
 
-/// Writes every value of a template as JSON, which is YAML on one line: whatever a customer
-/// typed, it stays a value.
+/// Writes every value of a document as JSON, which is YAML on one line: whatever a customer
+/// typed, it stays a value. In the text of a file, a value of one line stands as it is.
 pub(super) fn write(
     out: &mut Output<'_>,
-    _: &mut State<'_, '_>,
+    state: &mut State<'_, '_>,
     value: &Value,
 ) -> Result<(), Error> {
-    write_json(out, value)
+    match (state.auto_escape(), value.as_str()) {
+        (AutoEscape::None, Some(text)) if text.contains(char::is_control) => {
+            Err(refused("a value of several lines cannot stand in the text of a file"))
+        }
+        (AutoEscape::None, Some(text)) => Ok(out.write_str(text)?),
+        _ => write_json(out, value),
+    }
 }
 
 fn write_json(out: &mut impl std::fmt::Write, value: &Value) -> Result<(), Error> {

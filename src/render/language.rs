@@ -54,8 +54,17 @@ pub(super) struct Said<'source> {
     pub(super) sets: bool,
 }
 
+/// What a template becomes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Documents of YAML: each value is written as JSON, where YAML expects one.
+    Documents,
+    /// The text of a file, in whichever language: each value is written as it is.
+    Text,
+}
+
 /// Checks a template.
-pub(super) fn check(source: &str) -> Result<Said<'_>, Refusal> {
+pub(super) fn check(source: &str, form: Form) -> Result<Said<'_>, Refusal> {
     let mut known = BTreeMap::new();
     let mut said = Said::default();
     let mut from = 0;
@@ -68,7 +77,9 @@ pub(super) fn check(source: &str) -> Result<Said<'_>, Refusal> {
         match tag.kind {
             Kind::Comment => {}
             Kind::Value => {
-                stands_alone(source, &tag)?;
+                if form == Form::Documents {
+                    stands_alone(source, &tag)?;
+                }
                 weigh(&tag, &tag.tokens, &known)?;
             }
             Kind::Statement => statement(&tag, &mut known, &mut said)?,
@@ -414,7 +425,7 @@ mod tests {
 
     #[track_caller]
     fn refused(source: &str, says: &str) {
-        let refusal = check(source).expect_err("a refusal");
+        let refusal = check(source, Form::Documents).expect_err("a refusal");
         assert!(refusal.message.contains(says), "{refusal:?}");
     }
 
@@ -422,7 +433,7 @@ mod tests {
     fn a_plain_template_passes() {
         let source = "{# why #}\nname: {{ a.b ~ \"-x\" }}\n{%- for k, v in m | items if v %}\n- {{ k }}: {{ v }}\n  l: [{{ a }}, {{ b }}]\n  m: {x: {{ {\"a\": {\"b\": 1}} }}}\n{%- endfor %}\n{% set x = a ~ b %}{% include \"_part.yaml\" %}\n";
         let said = Said { includes: vec!["_part.yaml"], sets: true };
-        assert_eq!(check(source), Ok(said));
+        assert_eq!(check(source, Form::Documents), Ok(said));
     }
 
     #[test]
@@ -477,8 +488,8 @@ mod tests {
         refused(&"{% set a = a, %}".repeat(60), "levels is built");
         refused(&"{% set a = {\"a\": a} | items %}".repeat(30), "levels is built");
         refused(&format!("{{{{ {}{} }}}}", "[".repeat(60), "]".repeat(60)), "levels is built");
-        assert!(check(&"{% set a = [a] %}".repeat(40)).is_ok());
-        assert!(check(&"{% set a = [b] %}".repeat(400)).is_ok());
+        assert!(check(&"{% set a = [a] %}".repeat(40), Form::Documents).is_ok());
+        assert!(check(&"{% set a = [b] %}".repeat(400), Form::Documents).is_ok());
     }
 
     #[test]
@@ -492,7 +503,13 @@ mod tests {
         refused("{% set a, (b) = a %}", "in brackets");
         refused("{% with b = 1, (a) = a ~ a %}", "in brackets");
         refused("{% set (a), b = a, b %}", "in brackets");
-        assert!(check("{% set a = (b) == c %}{% with d = (b), e = true, f = [c] != b %}").is_ok());
+        assert!(
+            check(
+                "{% set a = (b) == c %}{% with d = (b), e = true, f = [c] != b %}",
+                Form::Documents
+            )
+            .is_ok()
+        );
     }
 
     #[test]
@@ -500,14 +517,14 @@ mod tests {
         // Taken for a whole comment, `{#}` would leave the text behind it to be read as quoted.
         refused("{#} {{ \" #} {{ \"\"[::-1] }} \" }}", "no slices");
         refused("{#}", "not closed");
-        assert_eq!(check("{##}{# {{ #}\n"), Ok(Said::default()));
+        assert_eq!(check("{##}{# {{ #}\n", Form::Documents), Ok(Said::default()));
     }
 
     #[test]
     fn a_name_may_be_used_again_and_again() {
         let again =
             "{% for x in xs if x.y == z %}{% set y = x %}{% with a = y %}{% endwith %}{% endfor %}";
-        assert!(check(&again.repeat(100)).is_ok());
+        assert!(check(&again.repeat(100), Form::Documents).is_ok());
     }
 
     #[test]

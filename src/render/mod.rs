@@ -25,6 +25,8 @@
 //! - `tenantry.dev/result: 2026-11-27T0200Z.dump` on the Job of a task says what it leaves behind
 //!   where it goes well. Taken off.
 //!
+//! What a host becomes is in [`render_host`].
+//!
 //! A document of `apiVersion: tenantry.dev/v1`, `kind: Database` is a database on the cluster's
 //! server; its `spec` is a [`DatabaseSpec`](crate::model::resource::DatabaseSpec).
 
@@ -33,6 +35,7 @@ mod context;
 mod document;
 mod error;
 mod filters;
+mod host;
 mod language;
 mod lines;
 mod names;
@@ -50,6 +53,7 @@ use jiff::Timestamp;
 use minijinja::Value;
 
 pub use error::RenderError;
+pub use host::render_host;
 pub use reads::Reads;
 pub use templates::Templates;
 

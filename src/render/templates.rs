@@ -4,6 +4,9 @@
 //! `subscription/*.yaml` once for each subscription in it. A component names one file, rendered
 //! once for each use. What a task asks for, the file of the action's name in the folder's `task/`
 //! does, such as `task/final-backup.yaml`. A file whose name starts with `_` is a partial: it is only included.
+//!
+//! What runs on hosts has its folder in `host/`: its `catalog.yaml.j2` becomes documents, and every
+//! other `.j2` beside it the text of a file.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -23,6 +26,7 @@ use super::RenderError;
 use super::built_in::BUILT_IN;
 use super::filters;
 use super::language;
+use super::language::Form;
 use super::reads::PreparedDocuments;
 use crate::model::Digest;
 use crate::model::Finding;
@@ -33,6 +37,8 @@ use crate::model::snapshot::File;
 
 /// Where templates stand in a repository.
 const FOLDER: &str = "templates/";
+/// Where those of hosts stand among them.
+const HOSTS: &str = "host/";
 /// How many steps one template may take.
 const FUEL: u64 = 200_000;
 /// How much text one template may become, in bytes.
@@ -268,7 +274,7 @@ impl TemplateFile {
             );
             return broken("", 0, message, "split it into several files");
         }
-        match language::check(source) {
+        match language::check(source, form(name)) {
             Ok(said) => Self {
                 source: source.into(),
                 includes: said.includes.into_iter().map(str::to_owned).collect(),
@@ -294,13 +300,27 @@ fn own(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &File)> {
 /// Whether a file of the folder is a template, and not a note beside them.
 fn is_template(name: &str) -> bool {
     let ending = name.rsplit_once('.').map(|(_, ending)| ending);
-    matches!(ending, Some("yaml" | "yml")) && !name.split('/').any(|part| part.starts_with('.'))
+    let fits = match ending {
+        Some("yaml" | "yml") => !name.starts_with(HOSTS),
+        Some("j2") => name.starts_with(HOSTS),
+        _ => false,
+    };
+    fits && !name.split('/').any(|part| part.starts_with('.'))
+}
+
+/// What a template becomes, by its name.
+fn form(name: &str) -> Form {
+    let is_text = name.starts_with(HOSTS) && !name.ends_with(".yaml.j2");
+    if is_text { Form::Text } else { Form::Documents }
 }
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::Json);
+    environment.set_auto_escape_callback(|name| match form(name) {
+        Form::Documents => AutoEscape::Json,
+        Form::Text => AutoEscape::None,
+    });
     environment.set_formatter(filters::write);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(DEEPEST);

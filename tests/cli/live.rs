@@ -164,6 +164,7 @@ async fn a_daemon_finds_out_what_its_clusters_are_and_when_their_documents_are_p
         kubeconfigs: Kubeconfigs { files: BTreeMap::new(), default: Some(story.kubeconfig()) },
         recorder: Recorder::to_nowhere(),
         clock: Clock::system(),
+        hosts: None,
         verify_every: Duration::from_hours(1),
         clusters: tokio::sync::watch::Sender::default(),
         listener: None,

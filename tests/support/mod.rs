@@ -17,6 +17,7 @@ pub(crate) mod pypi;
 pub(crate) mod real_api_server;
 pub(crate) mod repository;
 pub(crate) mod ssh_server;
+pub(crate) mod vds;
 
 /// Says on the terminal itself, past the test runner's capture, that this test did not run and why.
 /// `.ci/run` counts these lines.

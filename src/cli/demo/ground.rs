@@ -85,6 +85,7 @@ impl Ground {
             portal: portal::Settings::default(),
             payments: payments::settings::Settings::default(),
             mail: smtp::Settings::default(),
+            hosts: None,
             verify_every: VERIFY_EVERY,
             webhook_secret: None,
             audience: Some(ear),

@@ -24,6 +24,7 @@ use crate::payments;
 use crate::postgres;
 use crate::postgres::Database;
 use crate::reconcile::daemon;
+use crate::reconcile::hosts::Keeping;
 use crate::reconcile::meter::Followed;
 use crate::reconcile::note::Note;
 use crate::reconcile::note::UnitStatus;
@@ -52,6 +53,8 @@ pub(in crate::cli) struct Parts {
     /// Who takes money for us, if anybody does.
     pub(in crate::cli) payments: payments::settings::Settings,
     pub(in crate::cli) mail: smtp::Settings,
+    /// How hosts are reached, if they are.
+    pub(in crate::cli) hosts: Option<Keeping>,
     pub(in crate::cli) verify_every: Duration,
     pub(in crate::cli) webhook_secret: Option<Secret>,
     /// Who else hears what happens.
@@ -102,6 +105,7 @@ impl Daemon {
             kubeconfigs: parts.kubeconfigs,
             recorder,
             clock: Clock::system(),
+            hosts: parts.hosts,
             verify_every: parts.verify_every,
             clusters: shown,
             listener: parts.audience,

@@ -20,6 +20,7 @@ use crate::model::Name;
 use crate::notify::smtp;
 use crate::payments;
 use crate::postgres;
+use crate::reconcile::hosts::Keeping;
 use crate::reconcile::targets::Kubeconfigs;
 use crate::source;
 use crate::source::settings::Interval;
@@ -53,6 +54,13 @@ pub(super) struct Arguments {
     /// List all that is watched about this often, so that a change that no watch told is noticed
     #[arg(long, value_name = "TIME", env = "TENANTRY_VERIFY_EVERY", default_value = "30m")]
     verify_every: Interval,
+    /// Log in to hosts with this private key, of ed25519 and without a passphrase; without one,
+    /// hosts are left alone
+    #[arg(long, value_name = "FILE", env = "TENANTRY_SSH_KEY")]
+    ssh_key: Option<PathBuf>,
+    /// Look at each host about this often, so that what somebody changed on it is put back
+    #[arg(long, value_name = "TIME", env = "TENANTRY_HOSTS_EVERY", default_value = "10m")]
+    hosts_every: Interval,
     #[command(flatten)]
     source: source::Settings,
     #[command(flatten)]
@@ -144,6 +152,7 @@ pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, 
         portal: arguments.portal.clone(),
         payments: arguments.payments.clone(),
         mail: arguments.mail.clone(),
+        hosts: arguments.ssh_key.clone().map(|key| Keeping { key, every: arguments.hosts_every.0 }),
         verify_every: arguments.verify_every.0,
         webhook_secret,
         audience: None,

@@ -3,6 +3,7 @@
 use super::Rule;
 use crate::model::Document;
 use crate::model::Host;
+use crate::model::host::DAYS;
 use crate::model::names::is_domain;
 use crate::validate::findings::Findings;
 use crate::validate::findings::Located as _;
@@ -77,8 +78,6 @@ fn is_key(key: &str) -> bool {
             key.starts_with("AAAA") && key.len() >= 68 && key.bytes().all(base64)
         })
 }
-
-const DAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 fn check_window(host: &Document<Host>, findings: &mut Findings) {
     let Some(window) = &host.spec.maintenance else { return };
