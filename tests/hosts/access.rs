@@ -59,8 +59,8 @@ async fn whoever_is_not_let_in_is_told_why() {
     let vds = &story.vds;
     let error = story.refusal(|document| document.spec.user = "stranger".into()).await;
     assert!(matches!(&error, HostError::Denied { user, .. } if user == "stranger"), "{error}");
-    vds.shell("useradd -m helper && mkdir ~helper/.ssh && cp ~/.ssh/authorized_keys ~helper/.ssh/ && chown -R helper: ~helper/.ssh");
-    let error = story.refusal(|document| document.spec.user = "helper".into()).await;
+    vds.shell("useradd -m deploy && mkdir ~deploy/.ssh && cp ~/.ssh/authorized_keys ~deploy/.ssh/ && chown -R deploy: ~deploy/.ssh");
+    let error = story.refusal(|document| document.spec.user = "deploy".into()).await;
     assert!(matches!(&error, HostError::NoSudo { .. }), "{error}");
     assert!(error.to_string().contains("NOPASSWD"), "{error}");
     let error = story.refusal(|document| document.spec.port = 9).await;
@@ -73,8 +73,8 @@ async fn whoever_is_not_let_in_is_told_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_user_than_root_does_the_same_with_sudo() {
     let Some(mut story) = Story::begin() else { return };
-    story.vds.shell("useradd -m helper && mkdir ~helper/.ssh && cp ~/.ssh/authorized_keys ~helper/.ssh/ && chown -R helper: ~helper/.ssh && echo 'helper ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/helper");
-    story.user = "helper";
+    story.vds.shell("useradd -m deploy && mkdir ~deploy/.ssh && cp ~/.ssh/authorized_keys ~deploy/.ssh/ && chown -R deploy: ~deploy/.ssh && echo 'deploy ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/deploy");
+    story.user = "deploy";
     story.apply("- file: {path: /srv/motd, content: x}\n").await;
     assert_eq!(story.vds.shell("stat -c %U /srv/motd"), "root");
 }
@@ -85,7 +85,7 @@ async fn a_host_that_hangs_is_left_alone_after_its_time_and_keeps_no_other_waiti
     slow.vds.does("freeze");
     let catalog = "- file: {path: /srv/motd, content: x}\n";
     let begun = std::time::Instant::now();
-    let waiting = tokio::time::timeout(Duration::from_secs(60), slow.try_to_apply(catalog));
+    let waiting = tokio::time::timeout(Duration::from_mins(1), slow.try_to_apply(catalog));
     let (late, ()) = tokio::join!(waiting, async {
         quick.apply(catalog).await;
         assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());

@@ -62,7 +62,7 @@ impl Kept {
         let there = overview.wait_for(|overview| {
             overview.units.get(&unit).is_some_and(|status| status.state == state)
         });
-        let there = tokio::time::timeout(Duration::from_secs(60), there).await;
+        let there = tokio::time::timeout(Duration::from_mins(1), there).await;
         let overview = there.unwrap_or_else(|_| panic!("it never is {state:?}")).unwrap();
         overview.units[&unit].reason.clone().unwrap_or_default()
     }
@@ -70,7 +70,7 @@ impl Kept {
     /// Waits for the next run that did something, and tells what.
     async fn next_run(&mut self) -> Vec<String> {
         loop {
-            let note = tokio::time::timeout(Duration::from_secs(60), self.said.recv()).await;
+            let note = tokio::time::timeout(Duration::from_mins(1), self.said.recv()).await;
             let Note::Run(run) = note.expect("a run in time").expect("the daemon runs") else {
                 continue;
             };

@@ -42,7 +42,7 @@ async fn a_rule_that_locks_us_out_is_undone_by_the_host_itself() {
     let cutting = catalog("{port: 80}");
     let begun = std::time::Instant::now();
     let converged = story.try_to_apply(&cutting).await.expect("we are let in again");
-    assert!(begun.elapsed() > Duration::from_secs(60), "it was cut off: {:?}", begun.elapsed());
+    assert!(begun.elapsed() > Duration::from_mins(1), "it was cut off: {:?}", begun.elapsed());
     assert!(!converged.went_well());
     assert!(vds.shell("nft list table inet tenantry").contains("tcp dport 22 accept"));
     assert_eq!(vds.shell("wc -l < /var/lib/tenantry/undo/undone"), "1");

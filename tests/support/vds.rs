@@ -27,7 +27,7 @@ fn script() -> Result<PathBuf, &'static str> {
     let script = found.into_iter().find(|script| script.is_file());
     let script = script.ok_or("there is no `shared/vds/vds.sh` beside the repository")?;
     let id = Command::new("id").arg("-u").output().map_err(|_| "`id` cannot be run")?;
-    if id.stdout != b"0\n" { Err("it takes root to boot one") } else { Ok(script) }
+    if id.stdout == b"0\n" { Ok(script) } else { Err("it takes root to boot one") }
 }
 
 impl Vds {
