@@ -58,6 +58,8 @@ const PEOPLE: usize = 100;
 const CLIENTS: usize = 64;
 /// How often it is looked which commits are written down.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often the daemon's part looks for new commits.
+const FOLLOW: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) fn run() {
@@ -286,7 +288,7 @@ async fn follow(
 ) {
     let mut known = first;
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(FOLLOW).await;
         known = read_on(&source, Some(known), api.catalog(), &taken).await;
     }
 }
