@@ -41,6 +41,7 @@ pub mod configuration;
 pub mod resource;
 pub mod schema;
 pub mod marks;
+pub mod shell;
 mod cores;
 mod side_by_side;
 

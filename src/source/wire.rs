@@ -16,6 +16,7 @@ use tokio::process::Command;
 
 use crate::model::Commit;
 use crate::model::Secret;
+use crate::model::shell::quoted;
 
 use super::Pushed;
 use super::SourceError;
@@ -245,6 +246,7 @@ impl Wire {
         );
         if let Some(file) = &self.login.known_hosts_file {
             command.push(" -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile=");
+            // `git` gives the command to a shell.
             command.push(quoted(&ssh_path(file)));
         }
         if let Some(file) = &self.login.ssh_key_file {
@@ -309,11 +311,6 @@ async fn end_group(group: u32) {
 
 fn basic(user: &str, token: &Secret) -> Secret {
     Secret::new(STANDARD.encode(format!("{user}:{}", token.reveal())))
-}
-
-/// As one word for the shell that `git` gives the command to.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// As one word for `ssh`'s own reader of options, which splits at spaces and expands `%`.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::model::Host;
 use crate::model::Name;
+use crate::model::shell::quoted;
 
 use super::Documents;
 use super::Exit;
@@ -63,8 +64,4 @@ fn command(name: &Name, host: &Host, key: Option<&str>) -> String {
         quoted(&format!("{}@{}", host.user, host.address)),
     ]);
     words.join(" ")
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }

@@ -1,7 +1,8 @@
 //! Scripts for a host's POSIX shell: a fixed text of functions, and calls of them. Whatever is
-//! data stands in the arguments of calls, and is quoted here and nowhere else.
+//! data stands in the arguments of calls, and is quoted.
 
 use crate::model::Secret;
+use crate::model::shell::quote;
 
 const COMMON: &str = include_str!("common.sh");
 const APPLY: &str = include_str!("apply.sh");
@@ -104,19 +105,6 @@ pub(super) fn step(number: usize, needs: &[usize], quiet: bool, call: &Call) -> 
     call.write(&mut text);
     text.push('\n');
     text
-}
-
-/// Writes a text so that the shell reads it as one word, whatever is in it. A shell knows no NUL:
-/// no value with one gets so far.
-fn quote(argument: &str, text: &mut String) {
-    text.push('\'');
-    for (position, part) in argument.split('\'').enumerate() {
-        if position > 0 {
-            text.push_str("'\\''");
-        }
-        text.push_str(part);
-    }
-    text.push('\'');
 }
 
 #[cfg(test)]
