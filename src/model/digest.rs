@@ -19,6 +19,11 @@ impl Digest {
         hasher.finish()
     }
 
+    /// A number that differs from digest to digest, for jitter that needs no source of chance.
+    pub fn byte(self) -> u8 {
+        self.0[0]
+    }
+
     /// Digests the JSON of a value; object keys count in the order they stand.
     pub fn of_json<T: Serialize>(value: &T) -> Self {
         let mut gathered = Gathered { hasher: Hasher::default(), bytes: [0; 1024], filled: 0 };

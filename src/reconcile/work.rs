@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use crate::model::Digest;
 use crate::model::Name;
 use crate::plan::Cause;
 use crate::plan::Retry;
@@ -198,7 +199,5 @@ fn fought_over(fights: &mut FightDetector, deeds: &[run::Deed], now: Timestamp) 
 
 /// A number that differs from unit to unit and try to try, without a source of chance.
 fn jitter(key: &Key, failures: u32) -> u8 {
-    let digest =
-        crate::model::Digest::of(format!("{} {} {failures}", key.cluster, key.unit).as_bytes());
-    u8::from_str_radix(&digest.to_string()[..2], 16).unwrap_or_default()
+    Digest::of(format!("{} {} {failures}", key.cluster, key.unit).as_bytes()).byte()
 }

@@ -517,8 +517,8 @@ impl Shared {
     fn next_verification(&self, subject: &Subject, round: u32) -> Option<Instant> {
         let every = self.verify_every?;
         let seed = format!("{} {subject} {round}", self.cluster.name());
-        let jitter = u32::from_str_radix(&Digest::of(seed.as_bytes()).to_string()[..2], 16);
-        Some(Instant::now() + every * 3 / 4 + every * jitter.unwrap_or_default() / 512)
+        let jitter = u32::from(Digest::of(seed.as_bytes()).byte());
+        Some(Instant::now() + every * 3 / 4 + every * jitter / 512)
     }
 
     async fn break_down(&self, subject: &Subject, error: &ApplyError) {

@@ -187,8 +187,7 @@ impl Keeper {
     /// How long nothing has to be done, as far as anybody knows.
     fn wait(&self, state: State, failures: u32) -> Duration {
         // Hosts with different names are not looked at all at once.
-        let jitter = Digest::of(self.name.as_str().as_bytes()).to_string();
-        let jitter = jitter.bytes().next_back().unwrap_or_default();
+        let jitter = Digest::of(self.name.as_str().as_bytes()).byte();
         match state {
             State::Failing => pace::wait(failures, jitter),
             State::Waiting => WINDOW,
